@@ -1,0 +1,165 @@
+"""What a core is: the part that watches execution. The native library and the Python twin both are one.
+
+A core is handed a Unicorn engine and counts. It cuts execution into linear runs [start, end), costs each
+distinct run once, keeps counts per (start, end, next), a live cycle counter, a shadow call stack with a
+call tree, and the deepest stack pointer. It stops emulation at watched functions and at limits.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Stop(enum.IntEnum):
+    """Why the core stopped emulation by itself; ``NONE`` if it did not."""
+
+    NONE = 0
+    ENTERED = 1  # about to execute the first instruction of a function marked ``stop``
+    RETURNED = 2  # about to execute the instruction behind the call of that function
+    CYCLES = 3  # the cycle limit is reached
+    STACK = 4  # the stack pointer went below the limit
+    UNDECODED = 5  # a run holds an instruction that the decoder does not know
+
+
+class Watch(enum.IntFlag):
+    """What the core does at a function's entry and return, beside counting."""
+
+    NOTHING = 0
+    STOP = 1
+    LAYER = 2
+
+
+@dataclass(frozen=True)
+class FunctionRange:
+    """A function's code [start, end), bit 0 of the address clear."""
+
+    start: int
+    end: int
+    watch: Watch = Watch.NOTHING
+
+
+@dataclass(frozen=True)
+class CodeRegion:
+    """Memory that may hold code: ``data`` shares memory with the emulator, so it is always current."""
+
+    start: int
+    data: memoryview
+
+
+@dataclass(frozen=True)
+class SramRegion:
+    """Memory whose changes are found by comparison at layer boundaries."""
+
+    start: int
+    data: memoryview
+
+
+@dataclass(frozen=True)
+class CoreSpec:
+    """Everything a core needs to know before the first instruction.
+
+    ``model`` names a fetch and pipeline variant of ``mcusim.timing``. ``functions`` is sorted by start.
+    ``stack_limit`` is the lowest address the stack pointer may have, 0 for none.
+    """
+
+    model: str
+    code: Sequence[CodeRegion]
+    sram: Sequence[SramRegion]
+    functions: Sequence[FunctionRange]
+    stack_limit: int = 0
+    cycle_limit: int = 0
+
+
+@dataclass(frozen=True)
+class RunCount:
+    """How often [start, end) ran as one linear run and was followed by ``next`` (0: the end)."""
+
+    start: int
+    end: int
+    next: int
+    count: int
+
+
+@dataclass(frozen=True)
+class CallNode:
+    """A node of the call tree: ``function`` called under ``parent`` (index, -1 at the root)."""
+
+    function: int
+    parent: int
+    calls: int
+    cycles_self: int
+    instructions_self: int
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """Totals over all calls of a function marked LAYER; ``stack_bytes`` is measured from its entry."""
+
+    function: int
+    calls: int
+    cycles: int
+    instructions: int
+    touched_bytes: int
+    stack_bytes: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a core knows when it is asked. ``sp_min`` is the lowest stack pointer seen (0: none), with
+    the call chain of function starts, outermost first, at that moment."""
+
+    cycles: int
+    instructions: int
+    runs: Sequence[RunCount]
+    nodes: Sequence[CallNode]
+    layers: Sequence[LayerRecord]
+    sp_min: int
+    sp_min_chain: Sequence[int]
+    high_water: Sequence[int] = field(default_factory=tuple)
+    """Per SRAM region: end of the highest changed byte, relative to the region's start."""
+
+
+@dataclass(frozen=True)
+class StopState:
+    """``address``: of the function (ENTERED, RETURNED), the stack pointer (STACK), or the instruction
+    (UNDECODED); ``instruction``: address of the instruction to blame, 0 if there is none."""
+
+    stop: Stop
+    address: int = 0
+    instruction: int = 0
+
+
+class Core(Protocol):
+    """Watches one engine from construction on."""
+
+    @property
+    def cycles(self) -> int:
+        """Cycles up to the start of the current linear run's last known block; live."""
+
+    @property
+    def call_chain(self) -> Sequence[int]:
+        """Starts of the functions on the shadow call stack, outermost first."""
+
+    def begin(self, address: int, stack_pointer: int) -> None:
+        """Forget all counts; execution starts at ``address`` with a taken branch."""
+
+    def resume(self) -> None:
+        """Clear the stop state; the engine goes on where it stopped."""
+
+    def jump(self, address: int, cycles: int) -> None:
+        """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions."""
+
+    def finish(self, end: int) -> None:
+        """Commit the pending run up to ``end``, the address behind the last executed instruction."""
+
+    def stop_state(self) -> StopState:
+        """Why the engine stopped."""
+
+    def counts(self) -> Counts:
+        """Everything counted so far."""
+
+    def close(self) -> None:
+        """Remove the hooks and free native memory."""

@@ -1,0 +1,153 @@
+"""Typed intermediate representation of a quantised network.
+
+Tensors and operators keep the indices of the file they were read from, also after simplification, so
+that an operator is called by the same number everywhere. Activations are NHWC with batch 1.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class OpKind(enum.StrEnum):
+    """Operators, by their TensorFlow Lite names."""
+
+    CONV_2D = "CONV_2D"
+    DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
+    FULLY_CONNECTED = "FULLY_CONNECTED"
+    ADD = "ADD"
+    MUL = "MUL"
+    MEAN = "MEAN"
+    AVERAGE_POOL_2D = "AVERAGE_POOL_2D"
+    MAX_POOL_2D = "MAX_POOL_2D"
+    PAD = "PAD"
+    TRANSPOSE = "TRANSPOSE"
+    RESHAPE = "RESHAPE"
+    RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
+    SOFTMAX = "SOFTMAX"
+    QUANTIZE = "QUANTIZE"
+    DEQUANTIZE = "DEQUANTIZE"
+
+
+class Activation(enum.StrEnum):
+    NONE = "NONE"
+    RELU = "RELU"
+    RELU6 = "RELU6"
+    RELU_N1_TO_1 = "RELU_N1_TO_1"
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """real = scale * (stored - zero_point); several scales: one per index of dimension ``axis``.
+
+    Scales are float32 values held exactly in Python floats.
+    """
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int = 0
+
+    @property
+    def scale(self) -> float:
+        return self.scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        return self.zero_points[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """``dtype`` is a numpy name ("int8", "int32", "float32"); ``data`` is set for constants only."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantisation: Quantisation | None = None
+    data: NDArray[np.generic] | None = None
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * np.dtype(self.dtype).itemsize
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Rows above and below, columns left and right, in input pixels; always explicit, SAME resolved."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Geometry of a sliding window over the input: convolutions and pools."""
+
+    kernel_h: int
+    kernel_w: int
+    stride_h: int = 1
+    stride_w: int = 1
+    padding: Padding = field(default_factory=Padding)
+    dilation_h: int = 1
+    dilation_w: int = 1
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What an operator has beside its tensors; a field is meaningful only for the kinds it names.
+
+    window: CONV_2D, DEPTHWISE_CONV_2D, pools. depth_multiplier: DEPTHWISE_CONV_2D. beta: SOFTMAX.
+    axes, keep_dims: MEAN. permutation: TRANSPOSE. padding: a PAD that was not folded (H and W only).
+    """
+
+    activation: Activation = Activation.NONE
+    window: Window | None = None
+    depth_multiplier: int = 1
+    beta: float = 1.0
+    axes: tuple[int, ...] = ()
+    keep_dims: bool = False
+    permutation: tuple[int, ...] = ()
+    padding: Padding | None = None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """``index`` is the operator's number in the file as stored. Inputs list data, weights, bias."""
+
+    index: int
+    kind: OpKind
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    attributes: Attributes = field(default_factory=Attributes)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: operators in execution order over tensors that are numbered by ``Tensor.index``."""
+
+    name: str
+    tensors: dict[int, Tensor]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def input_of(self, op: Operator, position: int = 0) -> Tensor:
+        return self.tensors[op.inputs[position]]
+
+    def output_of(self, op: Operator, position: int = 0) -> Tensor:
+        return self.tensors[op.outputs[position]]

@@ -1,0 +1,164 @@
+"""The Trace: the one versioned document that reports, diffs, exports and budgets read.
+
+The simulator writes it, nothing changes it. Apart from ``host``, two runs of the same firmware with
+the same inputs give byte-identical traces.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from mcusim.errors import InputError
+
+FORMAT = "mcusim.trace"
+VERSION = 1
+
+
+class Firmware(msgspec.Struct, frozen=True, kw_only=True):
+    """``flash_bytes`` is everything the image occupies in flash; ``text_bytes`` the executable part."""
+
+    path: str
+    sha256: str
+    text_bytes: int
+    flash_bytes: int
+    static_sram_bytes: int
+    build: dict[str, Any]
+
+
+class ChipInfo(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    clock_hz: int
+    wait_states: int
+
+
+class TimingInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """``error`` says in words what is known of the model's error for this run."""
+
+    model: str
+    version: int
+    error: str
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """``reason`` is "exit" for the firmware's own end, "returned" when the network call ended the run,
+    else the ``reason`` of the error; ``code`` is the firmware's or the simulator's exit code."""
+
+    reason: str
+    code: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """``macs`` is 0 when the firmware carries no layer section."""
+
+    cycles: int
+    instructions: int
+    seconds: float
+    macs: int
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True):
+    """``high_water_bytes``: from the region's start to the end of the highest byte that changed."""
+
+    name: str
+    size: int
+    high_water_bytes: int
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """sram_peak = static + arena + scratch + stack + heap. ``input_bytes`` lies inside ``arena_bytes``."""
+
+    sram_peak_bytes: int
+    static_bytes: int
+    arena_bytes: int
+    scratch_bytes: int
+    stack_bytes: int
+    heap_bytes: int
+    input_bytes: int
+    regions: tuple[Region, ...]
+    arena_high_water_bytes: int = 0
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    name: str
+    op: str
+    symbol: str
+    calls: int
+    cycles: int
+    instructions: int
+    macs: int
+    touched_bytes: int
+    live_peak_bytes: int
+    stack_bytes: int
+    shape_in: tuple[int, ...]
+    shape_out: tuple[int, ...]
+    stage: int = 0
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """``cycles_total`` includes callees, counted once under recursion."""
+
+    name: str
+    file: str
+    line: int
+    calls: int
+    cycles_self: int
+    cycles_total: int
+    instructions: int
+
+
+class Inferences(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs run through one image; the rest of the trace is of the first one."""
+
+    count: int
+    cycles_min: int
+    cycles_max: int
+    cycles_mean: float
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """``seconds`` is emulation alone, on the host."""
+
+    seconds: float
+    mcusim_version: str
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    format: Literal["mcusim.trace"] = "mcusim.trace"
+    version: Literal[1] = 1
+    firmware: Firmware
+    chip: ChipInfo
+    timing: TimingInfo
+    exit: Exit
+    totals: Totals
+    memory: Memory
+    layers: tuple[Layer, ...]
+    functions: tuple[Function, ...]
+    schedule: dict[str, Any]
+    inferences: Inferences | None = None
+    warnings: tuple[str, ...] = ()
+    host: Host
+
+
+def dump(trace: Trace) -> bytes:
+    """Indented JSON, one trailing newline."""
+    return msgspec.json.format(msgspec.json.encode(trace), indent=2) + b"\n"
+
+
+def load(path: Path) -> Trace:
+    """Raises InputError if ``path`` cannot be read or is not a trace of a known version."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Trace)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not an mcusim trace of version {VERSION} ({error})") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (draft 2020-12) of the document."""
+    schema = msgspec.json.schema(Trace)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcusim trace", **schema}
