@@ -1,0 +1,73 @@
+"""What lowering an operator yields: a row kernel's name and geometry, and the constants it reads.
+
+The compiler emits, for every lowered operator, its constants, one ``params_type`` object and one
+``mcu_op`` (see ``mcusim_runtime.h``); nothing else needs to know how a kernel lays out its weights.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+ScratchBytes = Callable[[int, int], int]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A read-only array for the firmware's flash.
+
+    ``name`` is local to the operator (the compiler makes it a unique C symbol). ``data`` holds the
+    little-endian bytes of an array of ``ctype`` ("int8_t", "int16_t", "int32_t"); ``alignment`` is in
+    bytes and may exceed that of the type.
+    """
+
+    name: str
+    data: bytes
+    alignment: int
+    ctype: str
+
+
+@dataclass(frozen=True)
+class LoweredOp:
+    """An operator as a call of a row kernel.
+
+    ``kernel`` is the C symbol, defined in ``source`` (a file name under ``runtime/kernels``), declared
+    with ``params_type`` in ``header`` (under ``runtime/include``). ``params`` is the braced C
+    initialiser of a ``params_type``; it mentions constants as ``$name`` (see ``initialiser``).
+
+    ``kernel_h`` to ``rows_per_call`` are the fields of ``mcu_op``. Operators that are not spatial see
+    a view of one row: FULLY_CONNECTED and SOFTMAX work on one pixel of K channels.
+    ``scratch_bytes(in_width, out_width)`` is the scratch of one kernel call over rows of so many pixels.
+    ``alias_ok``: the output may lie exactly on the input (or on the second input).
+    ``merge_rows``: rows are independent of each other and of their borders, so that a contiguous
+    tensor of H rows of W pixels may be passed as one row of H * W pixels.
+    """
+
+    kernel: str
+    source: str
+    header: str
+    params_type: str
+    params: str
+    constants: tuple[Constant, ...]
+    kernel_h: int
+    stride_h: int
+    pad_top: int
+    stride_w: int
+    pad_left: int
+    rows_per_call: int
+    scratch_bytes: ScratchBytes
+    alias_ok: bool = False
+    merge_rows: bool = False
+
+    def initialiser(self, symbols: Mapping[str, str]) -> str:
+        """The C initialiser with every constant's name replaced by its C symbol.
+
+        Raises KeyError if ``symbols`` lacks one of the constants.
+        """
+        return string.Template(self.params).substitute(symbols)
+
+
+def no_scratch(in_width: int, out_width: int) -> int:
+    """The scratch of kernels that need none."""
+    return 0
