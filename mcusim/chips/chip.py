@@ -1,0 +1,165 @@
+"""The chip document and how it is found, read and checked."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from mcusim.errors import InputError, UsageError
+
+PAGE = 1024
+"""Granularity of the emulator's memory map in bytes; regions start and end on it."""
+
+Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Memory [start, start + size), in bytes.
+
+    ``kind``: "flash" holds the image and cannot be written by the core unless ``access`` has a "w";
+    "sram" is read and written; "peripheral" holds registers that are not modelled. ``aliases`` are other
+    addresses at which the same bytes appear. ``source`` names the document the numbers are from.
+    """
+
+    name: str
+    kind: Literal["flash", "sram", "peripheral"]
+    start: Address
+    size: Positive
+    access: Literal["r", "rx", "rw", "rwx"]
+    source: str
+    aliases: tuple[Address, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The address behind the last byte."""
+        return self.start + self.size
+
+    def holds(self, address: int, size: int = 1) -> bool:
+        """Whether [address, address + size) lies inside; aliases do not count."""
+        return self.start <= address and address + size <= self.end
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The core clock by which cycles become seconds."""
+
+    hz: Positive
+    source: str
+
+
+class Flash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wait states of the flash as the cycle model charges them."""
+
+    wait_states: Annotated[int, msgspec.Meta(ge=0)]
+    source: str
+
+
+class Chip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A microcontroller as the simulator needs it. Regions do not overlap, aliases included."""
+
+    format: Literal["mcusim.chip"]
+    version: Literal[1]
+    name: str
+    title: str
+    core: Literal["cortex-m4", "cortex-m4f"]
+    clock: Clock
+    flash_timing: Flash
+    regions: tuple[Region, ...]
+
+    @property
+    def clock_hz(self) -> int:
+        return self.clock.hz
+
+    @property
+    def wait_states(self) -> int:
+        return self.flash_timing.wait_states
+
+    @property
+    def flash(self) -> Region:
+        """The first region of kind "flash": where the vector table and the image lie."""
+        return next(region for region in self.regions if region.kind == "flash")
+
+    @property
+    def sram(self) -> Region:
+        """The first region of kind "sram": where data and the stack lie by default."""
+        return next(region for region in self.regions if region.kind == "sram")
+
+    def region_at(self, address: int, size: int = 1) -> Region | None:
+        """The region that holds [address, address + size) at its own address, not at an alias."""
+        return next((region for region in self.regions if region.holds(address, size)), None)
+
+
+def names() -> tuple[str, ...]:
+    """Names of the chips that come with mcusim, sorted."""
+    return tuple(sorted(_packaged()))
+
+
+def load(name_or_path: str | Path) -> Chip:
+    """A chip by its name, or from the TOML file of a user.
+
+    Raises UsageError for an unknown name (the nearest known ones are named) and InputError for a file
+    that cannot be read or is not a valid chip.
+    """
+    text = str(name_or_path)
+    if text.endswith(".toml"):
+        path = Path(text)
+        try:
+            return parse(path.read_bytes(), text)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
+    packaged = _packaged()
+    key = text.lower()
+    if key not in packaged:
+        raise UsageError(_unknown(text))
+    return parse(packaged[key].read_bytes(), text)
+
+
+def parse(raw: bytes, origin: str) -> Chip:
+    """The chip in the TOML document ``raw``; ``origin`` opens the message of an InputError."""
+    try:
+        chip = msgspec.toml.decode(raw, type=Chip)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{origin}: not a chip description ({error})") from error
+    problem = _problem(chip)
+    if problem:
+        raise InputError(f"{origin}: {problem}")
+    return chip
+
+
+def _packaged() -> dict[str, Path]:
+    folder = Path(str(resources.files(__package__)))
+    return {path.stem: path for path in folder.glob("*.toml")}
+
+
+def _unknown(name: str) -> str:
+    known = names()
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown chip {name!r} (known: {', '.join(known)}, or the path of a .toml file){hint}"
+
+
+def _problem(chip: Chip) -> str | None:
+    """What is wrong with a chip whose fields have the right types, or None."""
+    kinds = {region.kind for region in chip.regions}
+    for kind in ("flash", "sram"):
+        if kind not in kinds:
+            return f"the chip has no region of kind {kind!r}"
+    spans: list[tuple[int, int, str]] = []
+    for region in chip.regions:
+        if region.size % PAGE:
+            return f"region {region.name!r}: the size is not a multiple of {PAGE} bytes"
+        for start in (region.start, *region.aliases):
+            if start % PAGE:
+                return f"region {region.name!r}: 0x{start:08x} is not a multiple of {PAGE} bytes"
+            if start + region.size > 1 << 32:
+                return f"region {region.name!r} reaches beyond the 4 GiB of the address space"
+            spans.append((start, start + region.size, region.name))
+    spans.sort()
+    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            return f"regions {first!r} and {second!r} overlap at 0x{start:08x}"
+    return None
