@@ -1,0 +1,191 @@
+"""The report of one run on a terminal: totals, memory, layers, functions, and how the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from mcusim.report import figures
+from mcusim.report.canvas import bar, has_blocks, show, stacked_bar
+from mcusim.report.layer_table import layer_table
+from mcusim.trace import Memory, Region, Trace
+
+TOP_FUNCTIONS = 8
+MEMORY_BAR = 40
+MEMORY_STYLES = {"arena": "cyan", "scratch": "magenta", "stack": "yellow", "static": "blue", "heap": "red"}
+
+
+def render(trace: Trace, console: Console, *, hint: str = "") -> None:
+    """Print the whole report of ``trace``; ``hint`` is a last line that says what to do next."""
+    blocks = has_blocks(console)
+    parts: list[RenderableType] = [heading(trace), totals(trace), memory(trace, blocks=blocks)]
+    if trace.layers:
+        parts += [section("Layers"), layer_table(trace, console.width, blocks=blocks)]
+    if trace.functions:
+        parts += [section("Functions"), functions(trace, console.width, blocks=blocks)]
+    parts.append(ending(trace, hint))
+    show(console, Group(*parts))
+
+
+def section(title: str) -> RenderableType:
+    """A blank line and the title of the part that follows."""
+    return Text(f"\n{title}", style="bold")
+
+
+def title_of(trace: Trace) -> str:
+    """The network and its schedule if the firmware has them, else the firmware's file name."""
+    name = trace.firmware.path.rsplit("/", 1)[-1]
+    network = trace.firmware.build.get("network")
+    spec = trace.schedule.get("spec")
+    return f"{network or name} @ {spec}" if spec else str(network or name)
+
+
+def heading(trace: Trace) -> RenderableType:
+    """What ran on what, over a rule."""
+    chip = trace.chip
+    states = "1 wait state" if chip.wait_states == 1 else f"{chip.wait_states} wait states"
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(
+        Text(title_of(trace), style="bold cyan"),
+        Text(f"{chip.name}, {figures.frequency(chip.clock_hz)}, {states}", style="dim"),
+    )
+    return Group(line, Rule(style="bright_black"))
+
+
+def totals(trace: Trace) -> RenderableType:
+    """Cycles, time, instructions and MACs, with what is known of the timing model's error."""
+    total = trace.totals
+    cells = [
+        (figures.count(total.cycles), "cycles"),
+        (figures.time(total.seconds), f"at {figures.frequency(trace.chip.clock_hz)}"),
+        (figures.count(total.instructions), "instructions"),
+    ]
+    if total.macs:
+        cells += [
+            (figures.count(total.macs), "MACs"),
+            (figures.per(total.cycles, total.macs), "cycles per MAC"),
+            (figures.per(total.macs, total.cycles), "MACs per cycle"),
+        ]
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    for _ in cells:
+        grid.add_column(no_wrap=True)
+    grid.add_row(*(Text(value, style="bold") for value, _ in cells))
+    grid.add_row(*(Text(name, style="dim") for _, name in cells))
+    timing = trace.timing
+    return Group(grid, Text(f"Timing model {timing.model}: {timing.error}", style="dim"))
+
+
+def memory(trace: Trace, *, blocks: bool) -> RenderableType:
+    """SRAM by its parts against the chip's size, flash, and the high-water mark of every region."""
+    parts = memory_parts(trace.memory)
+    sram, flash = region_sizes(trace.memory.regions)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold")
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True)
+    peak = trace.memory.sram_peak_bytes
+    if sram:
+        drawn = stacked_bar(
+            [(size / sram, MEMORY_STYLES[name]) for name, size in parts], MEMORY_BAR, blocks=blocks
+        )
+        grid.add_row("SRAM", drawn, figures.kib(peak), _share_of(peak, sram))
+    if flash:
+        used = trace.firmware.flash_bytes
+        drawn = stacked_bar([(used / flash, "green")], MEMORY_BAR, blocks=blocks)
+        grid.add_row("Flash", drawn, figures.kib(used), _share_of(used, flash))
+    return Group(section("Memory"), grid, _legend(trace.memory, parts, blocks=blocks))
+
+
+def memory_parts(memory: Memory) -> list[tuple[str, int]]:
+    """What the SRAM peak is made of, in the order in which bars show it."""
+    return [
+        ("arena", memory.arena_bytes),
+        ("scratch", memory.scratch_bytes),
+        ("stack", memory.stack_bytes),
+        ("static", memory.static_bytes),
+        ("heap", memory.heap_bytes),
+    ]
+
+
+def region_sizes(regions: Sequence[Region]) -> tuple[int, int]:
+    """Bytes of SRAM and of flash that the chip has; a region is flash if its name says so."""
+    flash = sum(region.size for region in regions if "flash" in region.name.lower())
+    return sum(region.size for region in regions) - flash, flash
+
+
+def _share_of(used: int, size: int) -> str:
+    return f"of {figures.kib(size)} ({figures.percent(used, size)})"
+
+
+def _legend(memory: Memory, parts: Sequence[tuple[str, int]], *, blocks: bool) -> Text:
+    text = Text("       ")
+    for name, size in parts:
+        if not size:
+            continue
+        text.append("■ " if blocks else "", style=MEMORY_STYLES[name])
+        text.append(f"{name} {figures.kib(size)}")
+        if name == "arena" and memory.input_bytes:
+            text.append(f" (input {figures.kib(memory.input_bytes)})", style="dim")
+        text.append("   ")
+    return text
+
+
+def functions(trace: Trace, width: int, *, blocks: bool) -> RenderableType:
+    """The functions in which most cycles were spent, callees apart."""
+    top = sorted(trace.functions, key=lambda function: (-function.cycles_self, function.name))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, width - 74))
+    for _ in range(4):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row(*(Text(name, style="dim") for name in ("name", "calls", "self", "share", "total", "")))
+    most = max(1, top[0].cycles_self)
+    for function in top[:TOP_FUNCTIONS]:
+        table.add_row(
+            function.name,
+            figures.count(function.calls),
+            figures.count(function.cycles_self),
+            figures.percent(function.cycles_self, trace.totals.cycles),
+            figures.count(function.cycles_total),
+            bar(function.cycles_self / most, 12, blocks=blocks, style="green"),
+        )
+    left = len(top) - TOP_FUNCTIONS
+    if left <= 0:
+        return table
+    rest = sum(function.cycles_self for function in top[TOP_FUNCTIONS:])
+    share = figures.percent(rest, trace.totals.cycles)
+    return Group(table, Text(f"and {left} more functions with {share} of the cycles", style="dim"))
+
+
+def ending(trace: Trace, hint: str) -> RenderableType:
+    """Warnings, further inputs, why the run ended, and the hint."""
+    text = Text("\n")
+    for warning in trace.warnings:
+        text.append(f"warning: {warning}\n", style="yellow")
+    if trace.inferences and trace.inferences.count > 1:
+        runs = trace.inferences
+        text.append(
+            f"{runs.count} inputs: {figures.count(runs.cycles_min)} to {figures.count(runs.cycles_max)} "
+            f"cycles, {runs.cycles_mean:,.0f} on average; the figures above are of the first.\n"
+        )
+    good = trace.exit.reason in {"exit", "returned"} and trace.exit.code == 0
+    text.append(_exit_sentence(trace), style="green" if good else "bold red")
+    if hint:
+        text.append(f"\n{hint}", style="dim")
+    return text
+
+
+def _exit_sentence(trace: Trace) -> str:
+    end = trace.exit
+    if end.reason == "exit":
+        return f"The firmware ended by itself with code {end.code}."
+    if end.reason == "returned":
+        return "The network returned."
+    return f"The run was stopped: {end.reason} (exit code {end.code})."
