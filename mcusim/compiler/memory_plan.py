@@ -1,0 +1,101 @@
+"""The MemoryPlan document: where in the arena every activation lies, and during which steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from mcusim.compiler import placement
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Sharing, live_ranges
+from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.schedule import Schedule
+from mcusim.network.graph import Graph
+
+FORMAT = "mcusim.plan"
+VERSION = 1
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """``bytes`` from ``offset`` in the arena hold ``tensor`` in steps ``first`` to ``last`` inclusive
+    (one step per operator in execution order). ``patch``: one patch of it at a time."""
+
+    tensor: int
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+    patch: bool = False
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator; ``live_bytes`` are those that must exist while it runs."""
+
+    operator: int
+    op: str
+    live_bytes: int
+
+
+class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies
+    in flash). ``scratch_bytes`` is a separate object, the largest that one kernel call needs."""
+
+    format: Literal["mcusim.plan"] = "mcusim.plan"
+    version: Literal[1] = 1
+    arena_bytes: int
+    input_bytes: int
+    scratch_bytes: int
+    lower_bound_bytes: int
+    steps: tuple[PlannedStep, ...]
+    placements: tuple[Placement, ...]
+
+    @property
+    def sram_bytes(self) -> int:
+        """Arena and scratch together."""
+        return self.arena_bytes + self.scratch_bytes
+
+
+def plan_memory(
+    graph: Graph,
+    schedule: Schedule,
+    *,
+    sharing: Sharing = "depthwise",
+    lowered: Mapping[int, LoweredOp] | None = None,
+    scratch_bytes: int = 0,
+) -> MemoryPlan:
+    """Plan the arena for ``graph`` under a valid ``schedule``."""
+    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
+    return plan_ranges(graph, ranges, scratch_bytes)
+
+
+def plan_ranges(graph: Graph, ranges: LiveRanges, scratch_bytes: int = 0) -> MemoryPlan:
+    """Place the buffers of ``ranges``."""
+    offsets = placement.place(ranges)
+    return MemoryPlan(
+        arena_bytes=placement.arena_bytes(ranges, offsets),
+        input_bytes=sum(ranges.buffers[i].bytes for i in graph.inputs if i in ranges.buffers),
+        scratch_bytes=scratch_bytes,
+        lower_bound_bytes=placement.lower_bound(ranges),
+        steps=tuple(
+            PlannedStep(operator=op.index, op=op.kind, live_bytes=placement.step_bytes(ranges, step))
+            for step, op in enumerate(graph.operators)
+        ),
+        placements=tuple(
+            _placement(graph, buffer, offsets[tensor])
+            for tensor, buffer in sorted(ranges.buffers.items(), key=lambda item: (item[1].first, item[0]))
+        ),
+    )
+
+
+def _placement(graph: Graph, buffer: Buffer, offset: int) -> Placement:
+    return Placement(
+        tensor=buffer.tensor,
+        name=graph.tensors[buffer.tensor].name,
+        offset=offset,
+        bytes=buffer.bytes,
+        first=buffer.first,
+        last=buffer.last,
+        patch=buffer.patch,
+    )

@@ -1,0 +1,189 @@
+"""The Schedule document: in which order, and in which pieces, the operators of a network run.
+
+A schedule is a list of stages that cover all operators in execution order. Stages are named by operator
+indices as stored in the model file, both ends included.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from mcusim.compiler import spatial
+from mcusim.errors import ScheduleError, UsageError
+from mcusim.network.graph import Graph, Operator
+
+FORMAT = "mcusim.schedule"
+VERSION = 1
+
+InputIn = Literal["sram", "flash"]
+
+_PATCH_SPEC = re.compile(r"patch:(\d+)x(\d+)@(\d+)")
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Operators ``first`` to ``last``. Mode "op": one after the other, each as a whole. Mode "patch":
+    all of them for one patch of the last one's output after another; ``grid`` is (rows, columns) of
+    patches."""
+
+    first: int
+    last: int
+    mode: Literal["op", "patch"]
+    grid: tuple[int, int] | None = None
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """``input_in``: where the network's input lies when an inference starts."""
+
+    format: Literal["mcusim.schedule"] = "mcusim.schedule"
+    version: Literal[1] = 1
+    name: str
+    input_in: InputIn = "sram"
+    stages: tuple[Stage, ...]
+
+
+def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Schedule:
+    """The schedule that ``spec`` ("layer", "patch:RxC@K", or a JSON file's path) means for ``graph``.
+
+    ``input_in`` overrides what a file says; the default is "sram". Raises UsageError if ``spec`` is not
+    of that form, ScheduleError if the network cannot be run so.
+    """
+    if spec == "layer":
+        schedule = layer_schedule(graph)
+    elif match := _PATCH_SPEC.fullmatch(spec):
+        rows, columns, last = (int(group) for group in match.groups())
+        schedule = patch_schedule(graph, (rows, columns), last)
+    elif spec.endswith(".json"):
+        schedule = load(Path(spec))
+    else:
+        raise UsageError(f"schedule {spec!r} is not layer, patch:ROWSxCOLUMNS@OPERATOR or a .json file")
+    if input_in is not None:
+        schedule = msgspec.structs.replace(schedule, input_in=input_in)
+    validate(schedule, graph)
+    return schedule
+
+
+def layer_schedule(graph: Graph) -> Schedule:
+    """Every operator as a whole, in stored order."""
+    operators = graph.operators
+    return Schedule(name="layer", stages=(_op_stage(operators[0], operators[-1]),))
+
+
+def patch_schedule(graph: Graph, grid: tuple[int, int], last: int) -> Schedule:
+    """Operators up to index ``last`` in ``grid`` patches, the rest as a whole.
+
+    Raises ScheduleError if ``last`` is no operator of the network.
+    """
+    operators = graph.operators
+    position = position_of(graph, last)
+    stages = [Stage(first=operators[0].index, last=last, mode="patch", grid=grid)]
+    if position + 1 < len(operators):
+        stages.append(_op_stage(operators[position + 1], operators[-1]))
+    return Schedule(name=f"patch:{grid[0]}x{grid[1]}@{last}", stages=tuple(stages))
+
+
+def load(path: Path) -> Schedule:
+    """Raises ScheduleError if ``path`` cannot be read or is not a schedule of a known version."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Schedule)
+    except OSError as error:
+        raise ScheduleError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ScheduleError(f"{path}: not an mcusim schedule of version {VERSION} ({error})") from error
+
+
+def dump(schedule: Schedule) -> bytes:
+    """Indented JSON, one trailing newline."""
+    return msgspec.json.format(msgspec.json.encode(schedule), indent=2) + b"\n"
+
+
+def position_of(graph: Graph, index: int) -> int:
+    """Where in execution order the operator numbered ``index`` stands. Raises ScheduleError if nowhere."""
+    for position, op in enumerate(graph.operators):
+        if op.index == index:
+            return position
+    known = f"{graph.operators[0].index} to {graph.operators[-1].index}"
+    raise ScheduleError(f"{graph.name} has no operator {index} (its operators are {known}, as stored)")
+
+
+def stage_operators(graph: Graph, stage: Stage) -> tuple[Operator, ...]:
+    """The operators of one stage in execution order. Raises ScheduleError as ``position_of``."""
+    return graph.operators[position_of(graph, stage.first) : position_of(graph, stage.last) + 1]
+
+
+def validate(schedule: Schedule, graph: Graph) -> None:
+    """Raises ScheduleError unless the stages cover the network in order and each of them can be."""
+    expected = 0
+    for stage in schedule.stages:
+        first, last = position_of(graph, stage.first), position_of(graph, stage.last)
+        if first != expected or last < first:
+            raise ScheduleError(
+                f"stages must follow one another: {stage.first} to {stage.last} does not start right "
+                "behind the one before it"
+            )
+        expected = last + 1
+        if stage.mode == "patch":
+            _validate_patch_stage(graph, stage)
+    if expected != len(graph.operators):
+        raise ScheduleError(f"the schedule leaves out operators from {graph.operators[expected].index} on")
+
+
+def patch_ends(graph: Graph, first: int = 0) -> tuple[int, ...]:
+    """Operators (indices as stored) that may end a patch stage which starts at position ``first``:
+    everything up to there is spatial, and one tensor made by the stage is live behind it."""
+    ends: list[int] = []
+    for position in range(first, len(graph.operators)):
+        op = graph.operators[position]
+        if not spatial.is_spatial(graph, op):
+            break
+        if live_behind(graph, first, position) == {op.outputs[0]}:
+            ends.append(op.index)
+    return tuple(ends)
+
+
+def live_behind(graph: Graph, first: int, last: int) -> set[int]:
+    """Tensors that positions ``first`` to ``last`` make and that are still needed afterwards."""
+    made = {tensor for op in graph.operators[first : last + 1] for tensor in op.outputs}
+    needed = {tensor for op in graph.operators[last + 1 :] for tensor in op.inputs}
+    return made & (needed | set(graph.outputs))
+
+
+def _op_stage(first: Operator, last: Operator) -> Stage:
+    return Stage(first=first.index, last=last.index, mode="op")
+
+
+def _validate_patch_stage(graph: Graph, stage: Stage) -> None:
+    operators = stage_operators(graph, stage)
+    for op in operators:
+        if not spatial.is_spatial(graph, op):
+            raise ScheduleError(
+                f"operator {op.index} ({op.kind}) cannot be computed in patches; "
+                f"{_ends_sentence(graph, stage)}"
+            )
+    first = position_of(graph, stage.first)
+    output = operators[-1].outputs[0]
+    live = live_behind(graph, first, first + len(operators) - 1)
+    if live != {output}:
+        raise ScheduleError(
+            f"{len(live)} tensors are live behind operator {stage.last}, but a patch stage leaves exactly "
+            f"one; {_ends_sentence(graph, stage)}"
+        )
+    if stage.grid is None or min(stage.grid) < 1:
+        raise ScheduleError(f"the patch stage ending at operator {stage.last} needs at least 1x1 patches")
+    size = spatial.extent(graph.tensors[output])
+    rows, columns = stage.grid
+    if rows > size.height or columns > size.width:
+        raise ScheduleError(
+            f"{rows}x{columns} patches are more than operator {stage.last}'s output has pixels "
+            f"({size.height}x{size.width})"
+        )
+
+
+def _ends_sentence(graph: Graph, stage: Stage) -> str:
+    ends = patch_ends(graph, position_of(graph, stage.first))
+    if not ends:
+        return "no operator of this network may end a patch stage that starts there"
+    return "a patch stage may end at operator " + ", ".join(str(index) for index in ends)

@@ -1,0 +1,61 @@
+"""Which tensors and operators have rows and columns, and how the driver of the runtime sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcusim.network.graph import Graph, Operator, OpKind, Tensor, Window
+
+WINDOWED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D})
+ELEMENTWISE = frozenset({OpKind.ADD, OpKind.MUL})
+FREE = frozenset({OpKind.RESHAPE})
+"""Operators that move no byte: their output is another name for their input."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Rows, columns and channels of an activation as a view; ``bytes`` are int8."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def bytes(self) -> int:
+        return self.height * self.width * self.channels
+
+
+def extent(tensor: Tensor) -> Extent:
+    """Shapes (1, H, W, C) have rows; every shorter shape is one pixel of all its elements."""
+    if len(tensor.shape) == 4:
+        _, height, width, channels = tensor.shape
+        return Extent(height, width, channels)
+    return Extent(1, 1, tensor.elements)
+
+
+def window_of(op: Operator) -> Window:
+    """The operator's window; element-wise operators look at exactly the pixel they produce."""
+    return op.attributes.window or Window(1, 1)
+
+
+def activations(graph: Graph, op: Operator) -> list[int]:
+    """The operator's inputs that are computed at run time, in order."""
+    return [index for index in op.inputs if index >= 0 and not graph.tensors[index].is_constant]
+
+
+def is_spatial(graph: Graph, op: Operator) -> bool:
+    """Whether part of the output can be computed from part of the input: what a patch stage needs."""
+    if op.kind in WINDOWED:
+        return len(graph.output_of(op).shape) == 4
+    if op.kind not in ELEMENTWISE:
+        return False
+    shape = graph.output_of(op).shape
+    return len(shape) == 4 and all(graph.tensors[i].shape == shape for i in activations(graph, op))
+
+
+def keeps_channels(graph: Graph, op: Operator) -> bool:
+    """A depthwise convolution of multiplier 1: plane by plane, so that it can run in place."""
+    return (
+        op.kind is OpKind.DEPTHWISE_CONV_2D
+        and extent(graph.input_of(op)).channels == extent(graph.output_of(op)).channels
+    )
