@@ -85,7 +85,8 @@ class RunCount:
 
 @dataclass(frozen=True)
 class CallNode:
-    """A node of the call tree: ``function`` called under ``parent`` (index, -1 at the root)."""
+    """A node of the call tree: ``function`` (its start address; of a target that no function range
+    starts at, that target) called under ``parent`` (index of a node, -1 at the root)."""
 
     function: int
     parent: int
@@ -96,7 +97,11 @@ class CallNode:
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """Totals over all calls of a function marked LAYER; ``stack_bytes`` is measured from its entry."""
+    """Totals over all calls of the function marked LAYER that starts at ``function``, callees included.
+
+    ``touched_bytes`` counts the distinct SRAM bytes that changed between entry and return of any call;
+    ``stack_bytes`` is the deepest stack below the stack pointer at entry.
+    """
 
     function: int
     calls: int
@@ -143,14 +148,23 @@ class Core(Protocol):
     def call_chain(self) -> Sequence[int]:
         """Starts of the functions on the shadow call stack, outermost first."""
 
-    def begin(self, address: int, stack_pointer: int) -> None:
-        """Forget all counts; execution starts at ``address`` with a taken branch."""
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+        """Forget all counts; execution starts at ``address`` with a taken branch.
+
+        With a ``return_address`` the first frame is a call: reaching that address by a return stops with
+        ``RETURNED``, which serves batches that enter a function again. A stop on entry does not apply to
+        ``address`` itself. The SRAM content of this moment is the one that changes are measured against.
+        """
 
     def resume(self) -> None:
         """Clear the stop state; the engine goes on where it stopped."""
 
     def jump(self, address: int, cycles: int) -> None:
-        """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions."""
+        """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.
+
+        A jump to a function's start counts as its call, to come back to where execution was; any other
+        address on the shadow call stack is a return to it.
+        """
 
     def finish(self, end: int) -> None:
         """Commit the pending run up to ``end``, the address behind the last executed instruction."""
