@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -159,7 +160,7 @@ def _problem(chip: Chip) -> str | None:
                 return f"region {region.name!r} reaches beyond the 4 GiB of the address space"
             spans.append((start, start + region.size, region.name))
     spans.sort()
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (start, _, second) in itertools.pairwise(spans):
         if start < end:
             return f"regions {first!r} and {second!r} overlap at 0x{start:08x}"
     return None

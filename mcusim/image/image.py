@@ -1,0 +1,225 @@
+"""The Image: an executable as it lies in the chip's memory, with what it says of itself."""
+
+from __future__ import annotations
+
+import bisect
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mcusim.chips import Chip
+from mcusim.errors import InputError
+from mcusim.image.lines import LineTable
+from mcusim.image.symbols import Function, Symbol, SymbolTable
+from mcusim.layer_section import LayerSection, Location
+
+STACK_TOP_SYMBOLS = ("__stack_top", "__StackTop", "_estack", "__stack")
+STACK_LIMIT_SYMBOLS = ("__stack_limit", "__StackLimit", "_sstack", "__stack_start__")
+HEAP_START_SYMBOLS = ("__heap_start", "__HeapBase", "__heap_start__", "_sheap")
+HEAP_END_SYMBOLS = ("__heap_end", "__HeapLimit", "__heap_end__", "_eheap")
+STACK_AND_HEAP_SECTIONS = ("._user_heap_stack", ".stack", ".heap", ".stack_dummy", ".heap_dummy")
+"""Sections by which common linker scripts only reserve room."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes that a programmer writes to ``load_address``; the code expects them at ``address``."""
+
+    load_address: int
+    address: int
+    data: bytes
+    memory_size: int
+    executable: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """An allocated section; ``occupies_file`` is false for .bss and the like."""
+
+    name: str
+    address: int
+    size: int
+    executable: bool
+    occupies_file: bool
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What the core does at reset: reads the stack pointer and the first address from the table."""
+
+    vector_table: int
+    stack_pointer: int
+    reset: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes. ``static_sram``: sections in SRAM without arena, scratch, stack and heap reservations."""
+
+    text: int
+    flash: int
+    static_sram: int
+    arena: int
+    scratch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """``functions`` is sorted by start; ``layers`` is None if the file has no layer section."""
+
+    path: str
+    sha256: str
+    entry: int
+    segments: tuple[Segment, ...]
+    sections: tuple[Section, ...]
+    functions: tuple[Function, ...]
+    table: SymbolTable
+    layers: LayerSection | None
+    lines: LineTable = field(repr=False)
+
+    def symbol(self, name: str) -> Symbol | None:
+        return self.table.by_name.get(name)
+
+    def address_of(self, location: Location) -> int:
+        """Address of a location of the layer section; raises InputError if its symbol is missing."""
+        symbol = self.symbol(location.symbol)
+        if symbol is None:
+            raise InputError(f"{self.path}: the layer section names {location.symbol!r}, which is no symbol")
+        return symbol.address + location.offset
+
+    def function_at(self, address: int) -> Function | None:
+        """The function whose code holds ``address``."""
+        index = bisect.bisect_right(self.functions, address, key=lambda function: function.start) - 1
+        if index < 0 or address >= self.functions[index].end:
+            return None
+        return self.functions[index]
+
+    @property
+    def stack_top(self) -> int | None:
+        return self._first(STACK_TOP_SYMBOLS)
+
+    @property
+    def stack_limit(self) -> int | None:
+        """Lowest address the stack may use, if the image says so."""
+        return self._first(STACK_LIMIT_SYMBOLS)
+
+    @property
+    def heap(self) -> tuple[int, int] | None:
+        """[start, end) of the heap, if the image names both."""
+        start, end = self._first(HEAP_START_SYMBOLS), self._first(HEAP_END_SYMBOLS)
+        return (start, end) if start is not None and end is not None and start <= end else None
+
+    def _first(self, names: Iterable[str]) -> int | None:
+        found = (self.table.by_name.get(name) for name in names)
+        return next((symbol.address for symbol in found if symbol), None)
+
+    def boot(self, chip: Chip) -> Boot:
+        """Check that the image can start on ``chip`` and say how.
+
+        Raises InputError if a segment lies outside the chip's memory or there is no vector table.
+        """
+        self._check_regions(chip)
+        address = self._vector_table(chip)
+        words = self._bytes_at(address, 8)
+        if words is None:
+            raise InputError(f"{self.path}: no vector table, nothing is loaded at 0x{address:08x}")
+        stack_pointer, reset = struct.unpack("<II", words)
+        if not _is_stack_pointer(chip, stack_pointer):
+            raise InputError(
+                f"{self.path}: no vector table at 0x{address:08x}, its first word 0x{stack_pointer:08x} "
+                f"is not a stack pointer into the SRAM of {chip.name}"
+            )
+        if not reset & 1:
+            raise InputError(
+                f"{self.path}: no vector table at 0x{address:08x}, its reset vector 0x{reset:08x} "
+                "is not a Thumb address"
+            )
+        if self._bytes_at(_without_alias(chip, reset & ~1), 2) is None:
+            raise InputError(f"{self.path}: the reset vector 0x{reset:08x} points to no code of the image")
+        return Boot(address, stack_pointer & ~3, reset)
+
+    def sizes(self, chip: Chip) -> Sizes:
+        """What the image occupies in the memories of ``chip``."""
+        sram = [region for region in chip.regions if region.kind == "sram"]
+        arena = self.layers.arena if self.layers else None
+        arena_bytes = arena.bytes if arena else 0
+        scratch_bytes = arena.scratch_bytes if arena else 0
+        reserved = self._reserved()
+        static = 0
+        for section in self.sections:
+            if section.name in STACK_AND_HEAP_SECTIONS:
+                continue
+            if any(region.holds(section.address) for region in sram):
+                static += section.size - _overlap(section, reserved)
+        return Sizes(
+            text=sum(section.size for section in self.sections if section.executable)
+            or sum(len(segment.data) for segment in self.segments if segment.executable),
+            flash=sum(len(segment.data) for segment in self.segments),
+            static_sram=static,
+            arena=arena_bytes,
+            scratch=scratch_bytes,
+        )
+
+    def _reserved(self) -> list[tuple[int, int]]:
+        """Ranges in SRAM that are counted under a name of their own: arena, scratch, stack, heap."""
+        ranges = []
+        if self.layers:
+            arena = self.layers.arena
+            for name, size in ((arena.symbol, arena.bytes), (arena.scratch_symbol, arena.scratch_bytes)):
+                symbol = self.symbol(name)
+                if symbol and size:
+                    ranges.append((symbol.address, symbol.address + size))
+        limit, top = self.stack_limit, self.stack_top
+        if limit is not None and top is not None and limit < top:
+            ranges.append((limit, top))
+        if self.heap:
+            ranges.append(self.heap)
+        return ranges
+
+    def _check_regions(self, chip: Chip) -> None:
+        for number, segment in enumerate(self.segments):
+            spans = [(segment.address, segment.memory_size)]
+            if segment.data:
+                spans.append((segment.load_address, len(segment.data)))
+            for start, size in spans:
+                if size and chip.region_at(_without_alias(chip, start), size) is None:
+                    raise InputError(
+                        f"{self.path}: segment {number} (0x{start:08x} to 0x{start + size:08x}) "
+                        f"lies outside the memory of {chip.name}"
+                    )
+
+    def _vector_table(self, chip: Chip) -> int:
+        """Start of flash if something is loaded there, else the lowest address that is loaded."""
+        start = chip.flash.start
+        if self._bytes_at(start, 8) is not None:
+            return start
+        loaded = [_without_alias(chip, segment.load_address) for segment in self.segments if segment.data]
+        return min(loaded, default=start)
+
+    def _bytes_at(self, load_address: int, size: int) -> bytes | None:
+        for segment in self.segments:
+            for start in (segment.load_address, segment.address):
+                offset = load_address - start
+                if 0 <= offset <= len(segment.data) - size:
+                    return segment.data[offset : offset + size]
+        return None
+
+
+def _is_stack_pointer(chip: Chip, value: int) -> bool:
+    inside = any(region.start < value <= region.end for region in chip.regions if region.kind == "sram")
+    return inside and value % 4 == 0
+
+
+def _without_alias(chip: Chip, address: int) -> int:
+    """``address``, or what it is an alias of."""
+    for region in chip.regions:
+        for alias in region.aliases:
+            if alias <= address < alias + region.size:
+                return address - alias + region.start
+    return address
+
+
+def _overlap(section: Section, ranges: Iterable[tuple[int, int]]) -> int:
+    """Bytes of the section inside ``ranges``, which do not overlap each other."""
+    end = section.address + section.size
+    return sum(max(0, min(end, high) - max(section.address, low)) for low, high in ranges)
