@@ -1,0 +1,103 @@
+"""Run a network in numpy, bit for bit as the TensorFlow Lite Micro reference kernels do.
+
+The executor is the oracle for everything that runs on the simulated chip.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcusim.errors import InputError
+from mcusim.network.graph import Graph, Operator, OpKind
+from mcusim.network.ops import Activation, Kernel, elementwise, matrix, movement, pooling, softmax
+
+KERNELS: dict[OpKind, Kernel] = {
+    OpKind.CONV_2D: matrix.conv_2d,
+    OpKind.DEPTHWISE_CONV_2D: matrix.depthwise_conv_2d,
+    OpKind.FULLY_CONNECTED: matrix.fully_connected,
+    OpKind.ADD: elementwise.add,
+    OpKind.MUL: elementwise.mul,
+    OpKind.MEAN: pooling.mean,
+    OpKind.AVERAGE_POOL_2D: pooling.average_pool_2d,
+    OpKind.MAX_POOL_2D: pooling.max_pool_2d,
+    OpKind.PAD: movement.pad,
+    OpKind.TRANSPOSE: movement.transpose,
+    OpKind.RESHAPE: movement.reshape,
+    OpKind.RESIZE_NEAREST_NEIGHBOR: movement.resize_nearest_neighbor,
+    OpKind.SOFTMAX: softmax.softmax,
+    OpKind.QUANTIZE: movement.quantize,
+    OpKind.DEQUANTIZE: movement.dequantize,
+}
+
+_CHUNK_ELEMENTS = 1 << 22
+"""Elements that the largest activation of a chunk of the batch may have; bounds memory, not results."""
+
+
+def run(graph: Graph, inputs: Sequence[NDArray[Any]]) -> dict[int, Activation]:
+    """Every activation of the network, by tensor index, inputs included.
+
+    ``inputs``: one array per graph input, of the input's type and shape; instead of the leading 1 of
+    the shape any batch size may stand, and every activation then has that size.
+    Raises InputError for a wrong number, type or shape.
+    """
+    values = dict(zip(graph.inputs, check_inputs(graph, inputs), strict=True))
+    for op in graph.operators:
+        values[op.outputs[0]] = run_operator(graph, op, values)
+    return values
+
+
+def outputs(graph: Graph, inputs: Sequence[NDArray[Any]]) -> list[Activation]:
+    """The network's outputs, in order; like ``run``, with the memory of a small batch only."""
+    checked = check_inputs(graph, inputs)
+    largest = max(graph.output_of(op).elements for op in graph.operators)
+    step = max(1, _CHUNK_ELEMENTS // largest)
+    chunks = [
+        _run_to_outputs(graph, [x[start : start + step] for x in checked])
+        for start in range(0, len(checked[0]), step)
+    ]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def run_operator(graph: Graph, op: Operator, values: dict[int, Activation]) -> Activation:
+    """The output of one operator whose activations are in ``values``."""
+    return KERNELS[op.kind](graph, op, [_operand(graph, i, values) for i in op.inputs])
+
+
+def check_inputs(graph: Graph, inputs: Sequence[NDArray[Any]]) -> list[Activation]:
+    """The inputs as arrays, all of one batch size of at least 1."""
+    if len(inputs) != len(graph.inputs):
+        raise InputError(f"{graph.name} has {len(graph.inputs)} inputs, not {len(inputs)}")
+    arrays = [np.asarray(x) for x in inputs]
+    for index, x in zip(graph.inputs, arrays, strict=True):
+        tensor = graph.tensors[index]
+        fits = x.ndim > 0 and len(x) > 0 and x.shape[1:] == tensor.shape[1:]
+        if x.dtype != np.dtype(tensor.dtype) or not fits:
+            wanted, found = f"{tensor.dtype} {list(tensor.shape)}", f"{x.dtype} {list(x.shape)}"
+            raise InputError(f"input {tensor.name} takes {wanted}, not {found}")
+    if len({len(x) for x in arrays}) > 1:
+        raise InputError(f"the inputs of {graph.name} have different batch sizes")
+    return arrays
+
+
+def _operand(graph: Graph, index: int, values: dict[int, Activation]) -> Activation:
+    data = graph.tensors[index].data
+    return values[index] if data is None else data
+
+
+def _run_to_outputs(graph: Graph, inputs: Sequence[Activation]) -> Iterator[Activation]:
+    """Outputs of one chunk, every activation forgotten after its last reader."""
+    remaining = Counter(i for op in graph.operators for i in op.inputs)
+    remaining.update(graph.outputs)
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    for op in graph.operators:
+        values[op.outputs[0]] = run_operator(graph, op, values)
+        for i in op.inputs:
+            remaining[i] -= 1
+            if remaining[i] == 0:
+                values.pop(i, None)
+    return iter([values[i] for i in graph.outputs])

@@ -1,0 +1,37 @@
+"""ADD and MUL; operands broadcast, so a constant of one element or a tensor of 1x1xC works too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mcusim.network.graph import Graph, Operator
+from mcusim.network.ops import Activation
+from mcusim.network.quantise import (
+    Int64Array,
+    add_constants,
+    mul_constants,
+    multiply_by_quantised_multiplier,
+)
+
+
+def add(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """Sum of two int8 tensors: three rescalings, each rounded."""
+    c = add_constants(graph, op)
+    first = _rescaled(operands[0], c.in1_zp, c.left_shift, c.in1_multiplier, c.in1_shift)
+    second = _rescaled(operands[1], c.in2_zp, c.left_shift, c.in2_multiplier, c.in2_shift)
+    total = multiply_by_quantised_multiplier(first + second, c.out_multiplier, c.out_shift)
+    return (total + c.out_zp).clip(c.act_min, c.act_max).astype(np.int8)
+
+
+def _rescaled(x: Activation, zero_point: int, left: int, multiplier: int, shift: int) -> Int64Array:
+    return multiply_by_quantised_multiplier((x.astype(np.int64) - zero_point) << left, multiplier, shift)
+
+
+def mul(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """Product of two int8 tensors."""
+    c = mul_constants(graph, op)
+    product = (operands[0].astype(np.int64) - c.in1_zp) * (operands[1].astype(np.int64) - c.in2_zp)
+    scaled = multiply_by_quantised_multiplier(product, c.multiplier, c.shift)
+    return (scaled + c.out_zp).clip(c.act_min, c.act_max).astype(np.int8)
