@@ -1,0 +1,171 @@
+"""What a network needs before anything is built: its layers, and what each schedule would need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from mcusim.report import figures
+from mcusim.report.canvas import bar, has_blocks, show
+from mcusim.report.layer_table import WIDE, short_op
+from mcusim.report.terminal import section
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """One operator. ``live_bytes``: activations that exist while it runs as a whole; ``ends_stage``: a
+    patch stage that starts with the network may end with it."""
+
+    index: int
+    op: str
+    shape_out: tuple[int, ...]
+    macs: int
+    weight_bytes: int
+    live_bytes: int
+    ends_stage: bool
+
+
+@dataclass(frozen=True)
+class PlannedSchedule:
+    """A schedule's planned arena and MACs; ``fits`` says whether the chip's SRAM holds the arena."""
+
+    spec: str
+    arena_bytes: int
+    macs: int
+    fits: bool
+
+
+@dataclass(frozen=True)
+class PublishedFigure:
+    """A figure from the literature beside ours. Bytes are 0 where there is no such figure."""
+
+    what: str
+    planned_bytes: int
+    published_bytes: int
+    note: str
+
+
+@dataclass(frozen=True)
+class PlanSheet:
+    """Everything that the plan of a network on a chip shows."""
+
+    network: str
+    chip: str
+    sram_bytes: int
+    flash_bytes: int
+    layers: tuple[PlannedLayer, ...]
+    schedules: tuple[PlannedSchedule, ...]
+    published: tuple[PublishedFigure, ...] = ()
+
+    @property
+    def macs(self) -> int:
+        """MACs layer by layer."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(layer.weight_bytes for layer in self.layers)
+
+
+def render(sheet: PlanSheet, console: Console) -> None:
+    """Print the sheet: layers, schedules, published figures."""
+    blocks = has_blocks(console)
+    parts: list[RenderableType] = [_heading(sheet), section("Layers")]
+    parts.append(_layers(sheet, console.width, blocks=blocks))
+    parts += [section("Schedules"), _schedules(sheet, blocks=blocks)]
+    if sheet.published:
+        parts += [section("Published figures"), _published(sheet.published)]
+    show(console, Group(*parts))
+
+
+def _heading(sheet: PlanSheet) -> RenderableType:
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(
+        Text(sheet.network, style="bold cyan"),
+        Text(
+            f"{sheet.chip}, SRAM {figures.kib(sheet.sram_bytes)}, flash {figures.kib(sheet.flash_bytes)}",
+            "dim",
+        ),
+    )
+    totals = Text.assemble(
+        (figures.count(len(sheet.layers)), "bold"),
+        " layers, ",
+        (figures.count(sheet.macs), "bold"),
+        " MACs, ",
+        (figures.kib(sheet.weight_bytes), "bold"),
+        " of weights and biases",
+    )
+    return Group(line, Rule(style="bright_black"), totals)
+
+
+def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
+    wide = width >= WIDE
+    length = 16 if wide else 8
+    most_macs = max(1, max(layer.macs for layer in sheet.layers))
+    most_live = max(1, max(layer.live_bytes for layer in sheet.layers))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    rights = ("right", "left", "right", "right", "left", "right", "right", "left", "left")
+    for side in rights:
+        table.add_column(justify="right" if side == "right" else "left", no_wrap=True)
+    titles = ("#", "layer", "output", "MACs", "", "weights", "live", "", "")
+    table.add_row(*(Text(title, style="dim") for title in titles))
+    for layer in sheet.layers:
+        over = layer.live_bytes > sheet.sram_bytes
+        table.add_row(
+            str(layer.index),
+            short_op(layer.op),
+            figures.shape(layer.shape_out),
+            figures.count(layer.macs),
+            bar(layer.macs / most_macs, length, blocks=blocks),
+            figures.kib(layer.weight_bytes),
+            Text(figures.kib(layer.live_bytes), style="red" if over else ""),
+            bar(layer.live_bytes / most_live, length, blocks=blocks, style="red" if over else "magenta"),
+            Text("@" if layer.ends_stage else "", style="green"),
+        )
+    ends = any(layer.ends_stage for layer in sheet.layers)
+    note = "@ a patch stage may end here: patch:RxC@#" if ends else "No layer may end a patch stage."
+    return Group(table, Text(note, style="dim"))
+
+
+def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
+    most = max(1, max(schedule.arena_bytes for schedule in sheet.schedules))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for side in ("left", "right", "left", "right", "right", "left"):
+        table.add_column(justify="right" if side == "right" else "left", no_wrap=True)
+    table.add_row(*(Text(title, style="dim") for title in ("schedule", "arena", "", "MACs", "factor", "")))
+    for schedule in sheet.schedules:
+        style = "green" if schedule.fits else "red"
+        table.add_row(
+            Text(schedule.spec, style="bold"),
+            figures.kib(schedule.arena_bytes),
+            bar(schedule.arena_bytes / most, 24, blocks=blocks, style=style),
+            figures.count(schedule.macs),
+            figures.ratio(schedule.macs, sheet.macs),
+            Text("fits" if schedule.fits else "too big", style=style),
+        )
+    note = "The arena holds all activations, the input included; kernel scratch and stack come on top."
+    return Group(table, Text(note, style="dim"))
+
+
+def _published(figures_beside: Sequence[PublishedFigure]) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    table.add_row(*(Text(title, style="dim") for title in ("", "planned", "published", "")))
+    for figure in figures_beside:
+        table.add_row(
+            figure.what,
+            figures.count(figure.planned_bytes) if figure.planned_bytes else "-",
+            figures.count(figure.published_bytes) if figure.published_bytes else "-",
+            figure.note,
+        )
+    return table
