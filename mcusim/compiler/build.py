@@ -1,0 +1,155 @@
+"""From a network and a schedule to a firmware image for a chip."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import mcusim
+from mcusim import layer_section
+from mcusim.chips import Chip
+from mcusim.compiler import emit, firmware, image_text, toolchains
+from mcusim.compiler.live_ranges import Sharing
+from mcusim.compiler.memory_plan import MemoryPlan
+from mcusim.compiler.program import Program, make_program
+from mcusim.compiler.schedule import InputIn, Schedule
+from mcusim.compiler.section import layer_section as section_of
+from mcusim.compiler.toolchains import Source, Toolchain
+from mcusim.errors import FitError, InputError, ToolchainError
+from mcusim.network.graph import Graph
+
+DEFAULT_STACK_BYTES = 2048
+SHOWN_ROOT = "network"
+
+_OVERFLOW = re.compile(r"\b(FLASH|SRAM)\b.*overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """The image and what it was made from."""
+
+    elf: Path
+    plan: MemoryPlan
+    schedule: Schedule
+    section: layer_section.LayerSection
+
+
+def build(
+    graph: Graph,
+    schedule: Schedule,
+    chip: Chip,
+    *,
+    out: Path,
+    input_in: InputIn | None = None,
+    toolchain: str = "zig",
+    sharing: Sharing = "depthwise",
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    embed_input: Sequence[NDArray[np.int8]] | None = None,
+    print_crc: bool = False,
+) -> BuildResult:
+    """Build the image of ``graph`` under ``schedule`` for ``chip`` into the file ``out``.
+
+    ``input_in`` overrides the schedule's. ``embed_input`` (one array per network input) and ``print_crc``
+    make an image that tests itself: it brings its input and prints the CRC-32 of every output.
+    Raises ScheduleError, UnsupportedError, FitError, ToolchainError.
+    """
+    if input_in is not None:
+        schedule = msgspec.structs.replace(schedule, input_in=input_in)
+    compiler = toolchains.find(toolchain)
+    program = make_program(graph, schedule, sharing)
+    check_fit(program, chip, stack_bytes)
+    record: dict[str, Any] = {"mcusim_version": mcusim.__version__, "chip": chip.name, **compiler.describe()}
+    record |= {"sharing": sharing, "stack_bytes": stack_bytes}
+    section = section_of(program, schedule, record)
+    with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
+        work = Path(folder)
+        generated = _write_sources(work, program, section, embed_input, print_crc)
+        script = work / "link.ld"
+        template = firmware.directory() / "boot" / firmware.LINKER_TEMPLATE
+        script.write_text(image_text.linker_script(template, chip, stack_bytes), encoding="utf-8")
+        _compile_and_link(compiler, program, work, generated, script, out, chip)
+    return BuildResult(out, program.plan, schedule, section)
+
+
+def check_fit(program: Program, chip: Chip, stack_bytes: int) -> None:
+    """Raises FitError if arena, scratch and stack exceed the SRAM, or the constants the flash."""
+    needed = program.plan.sram_bytes + stack_bytes
+    if needed > chip.sram.size:
+        raise FitError(_too_much(chip, "SRAM", needed - chip.sram.size))
+    constants = sum(len(c.data) for lowered in program.lowered.values() for c in lowered.constants)
+    if constants > chip.flash.size:
+        raise FitError(_too_much(chip, "flash", constants - chip.flash.size))
+
+
+def _too_much(chip: Chip, memory: str, excess: int) -> str:
+    return f"the network needs {excess / 1024:.1f} KiB more {memory} than {chip.name} has"
+
+
+def _write_sources(
+    work: Path,
+    program: Program,
+    section: layer_section.LayerSection,
+    embed_input: Sequence[NDArray[np.int8]] | None,
+    print_crc: bool,
+) -> dict[str, tuple[Path, ...]]:
+    """Write the generated files; the answer maps source names to the binary files they include."""
+    constants, blob = emit.gather_constants(program)
+    embedded = embed_input is not None
+    binaries = {image_text.CONSTANTS_FILE: blob, image_text.SECTION_FILE: layer_section.encode(section)}
+    for number, array in enumerate(_checked_inputs(program.graph, embed_input)):
+        binaries[image_text.INPUT_FILE.format(number)] = array.tobytes()
+    texts = {
+        "network.c": emit.network_source(program, constants),
+        "main.c": image_text.main_source(program, embed_input=embedded, print_crc=print_crc),
+        "constants.S": image_text.constants_source(constants),
+        "memory.S": image_text.memory_source(program, embedded),
+    }
+    for name, content in binaries.items():
+        (work / name).write_bytes(content)
+    for name, text in texts.items():
+        (work / name).write_text(text, encoding="utf-8")
+    included = tuple(work / name for name in sorted(binaries))
+    return {name: included if name.endswith(".S") else () for name in texts}
+
+
+def _checked_inputs(graph: Graph, arrays: Sequence[NDArray[np.int8]] | None) -> list[NDArray[Any]]:
+    if arrays is None:
+        return []
+    shapes = [graph.tensors[index].shape for index in graph.inputs]
+    if [array.shape for array in arrays] != shapes or any(array.dtype != np.int8 for array in arrays):
+        raise InputError(f"the inputs to embed must be int8 arrays of shapes {shapes}")
+    return [np.ascontiguousarray(array) for array in arrays]
+
+
+def _compile_and_link(
+    compiler: Toolchain,
+    program: Program,
+    work: Path,
+    generated: dict[str, tuple[Path, ...]],
+    script: Path,
+    out: Path,
+    chip: Chip,
+) -> None:
+    includes = firmware.include_directories()
+    flags = (compiler.glue_level, *compiler.apart)
+    sources = [
+        Source(work / name, work, SHOWN_ROOT, includes, inputs, compiler.assembly if inputs else flags)
+        for name, inputs in generated.items()
+    ]
+    sources += firmware.sources(compiler, (lowered.source for lowered in program.lowered.values()))
+    objects = toolchains.compile_all(compiler, sources)
+    try:
+        toolchains.link(compiler, objects, script, out)
+    except ToolchainError as error:
+        if match := _OVERFLOW.search(str(error)):
+            memory = "flash" if match[1] == "FLASH" else "SRAM"
+            raise FitError(_too_much(chip, memory, int(match[2]))) from error
+        raise

@@ -1,0 +1,122 @@
+"""A network lowered to kernels and laid out under a schedule: what the firmware's text is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcusim.compiler import lowering, spatial
+from mcusim.compiler.live_ranges import LiveRanges, PatchStage, Sharing, live_ranges
+from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.memory_plan import MemoryPlan, plan_ranges
+from mcusim.compiler.schedule import Schedule, validate
+from mcusim.network.graph import Graph, Operator, OpKind
+
+LARGEST_ROW = 32767
+"""Pixels of one row in a view, whose fields are 16 bits wide."""
+
+SCRATCH_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How operators see their tensors. ``lowered`` is by operator index; operators that move nothing
+    are not in it."""
+
+    graph: Graph
+    ranges: LiveRanges
+    lowered: Mapping[int, LoweredOp]
+
+    def whole_extent(self, op: Operator, tensor: int) -> spatial.Extent:
+        """How an operator outside of patch stages sees one of its tensors: with its rows, as one row
+        of all pixels where the kernel allows, or as a single pixel where it is not spatial."""
+        size = spatial.extent(self.graph.tensors[tensor])
+        if op.kind in (OpKind.FULLY_CONNECTED, OpKind.SOFTMAX):
+            return spatial.Extent(1, 1, size.bytes)
+        if not self.lowered[op.index].merge_rows or self._runs_ahead(op):
+            return size
+        divisors = (n for n in range(1, size.height + 1) if size.height % n == 0)
+        rows = max(n for n in divisors if n == 1 or n * size.width <= LARGEST_ROW)
+        return spatial.Extent(size.height // rows, size.width * rows, size.channels)
+
+    def lies_whole(self, tensor: int) -> bool:
+        """Whether all of the tensor is in memory, not just one patch of it."""
+        buffer = self.ranges.buffers.get(self.ranges.roots[tensor])
+        return buffer is None or not buffer.patch
+
+    def merges_patch(self, op: Operator, stage: PatchStage) -> bool:
+        """Whether an operator of a patch stage may see its patch as one long row."""
+        tensors = (*spatial.activations(self.graph, op), op.outputs[0])
+        geometry = stage.geometry
+        return (
+            self.lowered[op.index].merge_rows
+            and not self._runs_ahead(op)
+            and not any(self.lies_whole(tensor) for tensor in tensors)
+            and len({(geometry.rows[t], geometry.columns[t]) for t in tensors}) == 1
+            and geometry.largest(op.outputs[0]) <= LARGEST_ROW
+        )
+
+    def row_widths(self, position: int, op: Operator) -> tuple[int, int]:
+        """The widest input and output rows, in pixels, that the operator's kernel is called with."""
+        source, target = spatial.activations(self.graph, op)[0], op.outputs[0]
+        stage = self.ranges.stage_at(position)
+        if stage is None:
+            return self.whole_extent(op, source).width, self.whole_extent(op, target).width
+        geometry = stage.geometry
+        if self.merges_patch(op, stage):
+            return geometry.largest(source), geometry.largest(target)
+        columns = max(span.size for span in geometry.columns[source])
+        if self.lies_whole(source):
+            columns = spatial.extent(self.graph.tensors[source]).width
+        return columns, max(span.size for span in geometry.columns[target])
+
+    def scratch_bytes(self) -> int:
+        """The largest scratch of any kernel call, aligned."""
+        sizes = (
+            self.lowered[op.index].scratch_bytes(*self.row_widths(position, op))
+            for position, op in enumerate(self.graph.operators)
+            if op.index in self.lowered
+        )
+        return -(-max(sizes, default=0) // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
+
+    def _runs_ahead(self, op: Operator) -> bool:
+        """Whether the output is written over rows of the input, so that rows must stay apart."""
+        return any(o.target == op.outputs[0] and o.distance is not None for o in self.ranges.overlaps)
+
+
+@dataclass(frozen=True)
+class Program(Layout):
+    """A layout with its memory plan: everything that the text of a firmware depends on."""
+
+    plan: MemoryPlan
+
+    @property
+    def offsets(self) -> dict[int, int]:
+        """Arena offsets by root tensor."""
+        return {placement.tensor: placement.offset for placement in self.plan.placements}
+
+
+def lower_all(graph: Graph) -> dict[int, LoweredOp]:
+    """Every operator as a kernel call, by operator index; those that move nothing are left out.
+
+    Raises UnsupportedError, naming the operator, for what no kernel computes.
+    """
+    return {op.index: lowering.lower(graph, op) for op in graph.operators if op.kind not in spatial.FREE}
+
+
+def make_program(
+    graph: Graph,
+    schedule: Schedule,
+    sharing: Sharing = "depthwise",
+    lowered: Mapping[int, LoweredOp] | None = None,
+) -> Program:
+    """Lower (unless ``lowered`` is given) and plan ``graph`` under ``schedule``.
+
+    Raises ScheduleError, UnsupportedError.
+    """
+    validate(schedule, graph)
+    kernels = lower_all(graph) if lowered is None else lowered
+    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=kernels)
+    layout = Layout(graph, ranges, kernels)
+    plan = plan_ranges(graph, ranges, layout.scratch_bytes())
+    return Program(graph, ranges, kernels, plan)
