@@ -1,0 +1,81 @@
+"""System control block, the identification registers beside it, and the FPU's control registers.
+
+Addresses, reset values and write masks: Arm DDI 0403 (ARMv7-M ARM), B3.2 and B3.2.20; values of the
+Cortex-M4: Arm 100166 (Cortex-M4 TRM), tables 4-1 and 7-1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcusim.machine.devices.bus import Platform
+
+AIRCR = 0x0C
+VECTKEY = 0x05FA
+VECTKEY_READ = 0xFA05
+SYSRESETREQ = 1 << 2
+
+
+@dataclass(frozen=True)
+class Register:
+    """``writable`` masks the bits that keep what is written."""
+
+    name: str
+    reset: int
+    writable: int = 0
+
+
+REGISTERS = {
+    0x00: Register("CPUID", 0x410F_C241),
+    0x04: Register("ICSR", 0),
+    0x08: Register("VTOR", 0, 0xFFFF_FF80),
+    AIRCR: Register("AIRCR", VECTKEY_READ << 16, 0x0000_0700),
+    0x10: Register("SCR", 0, 0x16),
+    0x14: Register("CCR", 0x200, 0x31B),
+    0x18: Register("SHPR1", 0, 0x00FF_FFFF),
+    0x1C: Register("SHPR2", 0, 0xFF00_0000),
+    0x20: Register("SHPR3", 0, 0xFFFF_0000),
+    0x24: Register("SHCSR", 0, 0x0007_0000),
+    0x28: Register("CFSR", 0),
+    0x2C: Register("HFSR", 0),
+    0x34: Register("MMFAR", 0, 0xFFFF_FFFF),
+    0x38: Register("BFAR", 0, 0xFFFF_FFFF),
+    0x3C: Register("AFSR", 0),
+    0x40: Register("ID_PFR0", 0x0000_0030),
+    0x44: Register("ID_PFR1", 0x0000_0200),
+    0x48: Register("ID_DFR0", 0x0010_0000),
+    0x88: Register("CPACR", 0, 0x00F0_0000),
+    0x234: Register("FPCCR", 0xC000_0000, 0xC000_0000),
+    0x238: Register("FPCAR", 0, 0xFFFF_FFF8),
+    0x23C: Register("FPDSCR", 0, 0x07C0_0000),
+    0x240: Register("MVFR0", 0x1011_0021),
+    0x244: Register("MVFR1", 0x1100_0011),
+}
+
+
+class SystemControlBlock:
+    """Holds what is written; a system reset request ends the run."""
+
+    base = 0xE000_ED00
+    size = 0x300
+
+    def __init__(self, platform: Platform, vector_table: int) -> None:
+        self._platform = platform
+        self._values = {offset: register.reset for offset, register in REGISTERS.items()}
+        self._values[0x08] = vector_table & REGISTERS[0x08].writable
+
+    def read(self, offset: int) -> int | None:
+        return self._values.get(offset)
+
+    def write(self, offset: int, value: int) -> bool:
+        register = REGISTERS.get(offset)
+        if register is None:
+            return False
+        if offset == AIRCR:
+            if value >> 16 != VECTKEY:
+                return True
+            if value & SYSRESETREQ:
+                self._platform.reset_requested()
+        kept = self._values[offset] & ~register.writable
+        self._values[offset] = kept | value & register.writable
+        return True

@@ -1,0 +1,310 @@
+"""The machine: one chip running one image, driven event by event."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unicorn import arm_const
+from unicorn import unicorn_const as unicorn
+
+from mcusim import core
+from mcusim.chips import Chip
+from mcusim.core.interface import CodeRegion, Core, CoreSpec, FunctionRange, SramRegion, Stop, Watch
+from mcusim.errors import FaultError
+from mcusim.image import Image
+from mcusim.machine import engine, semihosting
+from mcusim.machine.devices import Bus, Device, Platform
+from mcusim.machine.devices.debug import CoreDebug
+from mcusim.machine.devices.dwt import CycleCounterUnit
+from mcusim.machine.devices.scb import SystemControlBlock
+from mcusim.machine.devices.systick import SysTick
+from mcusim.machine.faults import Access, Blame
+from mcusim.machine.memory import Memory
+
+PPB_START, PPB_SIZE = 0xE000_0000, 0x0010_0000
+"""Private peripheral bus: Arm DDI 0403 (ARMv7-M ARM), B3.1."""
+
+NOWHERE = 0xFFFF_FFFE
+"""An address that no firmware executes; emulation "until" it never ends by itself."""
+
+INTERRUPT_SVC, INTERRUPT_BKPT, INTERRUPT_EXCEPTION_RETURN = 2, 7, 8
+"""Unicorn's numbers in its interrupt hook for M-profile cores."""
+
+WFE, WFI = 0xBF20, 0xBF30
+EPSR_T = 1 << 24
+
+
+class EventKind(enum.Enum):
+    EXITED = "exited"
+    ENTERED = "entered"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Why ``Machine.run`` came back. ``value``: exit code, or the address of the function."""
+
+    kind: EventKind
+    value: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run is asked to do beside executing.
+
+    ``watches``: function starts to what the core does there. ``layer_names``: function starts to the words
+    that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart.
+    ``cycle_limit``: 0 for none. ``console`` gets the firmware's output as it comes.
+    """
+
+    watches: Mapping[int, Watch] = field(default_factory=dict)
+    layer_names: Mapping[int, str] = field(default_factory=dict)
+    sram_cuts: tuple[int, ...] = ()
+    cycle_limit: int = 0
+    console: Callable[[str], None] = field(default=lambda _: None)
+    core: str = "native"
+    model: str = "M5"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Registers and SRAM at one moment."""
+
+    registers: Any
+    sram: tuple[bytes, ...]
+
+
+class Machine:
+    """Boots on construction: memories loaded, registers as after reset. ``warnings`` grows as it runs;
+    ``host_seconds`` is the time spent in emulation alone."""
+
+    def __init__(self, image: Image, chip: Chip, setup: Setup) -> None:
+        """Raises InputError if the image cannot start on this chip."""
+        self._boot = image.boot(chip)
+        self._setup = setup
+        self._engine = engine.create()
+        self.memory = Memory(self._engine, chip)
+        self.memory.load(image)
+        self.warnings: list[str] = []
+        self.host_seconds = 0.0
+        self._blame = Blame(image, chip, self.memory, setup.layer_names)
+        self.spec = self._core_spec(image)
+        self.core: Core = core.create(self._engine, self.spec, prefer=setup.core)
+        self._semihosting = semihosting.Semihosting(
+            self.memory, self._cycles, chip.clock_hz, setup.console, self._warn
+        )
+        self._map_devices(chip)
+        self._refused: Access | None = None
+        self._interrupt: int | None = None
+        self._reset_requested = False
+        self._engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_refused_access)
+        self._engine.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        self._engine.reg_write(arm_const.UC_ARM_REG_SP, self._boot.stack_pointer)
+        self._engine.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFF_FFFF)
+        self._pc = self._boot.reset & ~1
+        self.core.begin(self._pc, self._boot.stack_pointer)
+
+    @property
+    def stack_top(self) -> int:
+        """The stack pointer at reset."""
+        return self._boot.stack_pointer
+
+    def run(self) -> Event:
+        """Execute up to the next event.
+
+        Raises FaultError, MemoryLimitError or CycleLimitError, after which the counts are complete up to
+        the instruction to blame.
+        """
+        while True:
+            self._refused = self._interrupt = None
+            failed = self._emulate()
+            self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+            event = self._after(failed)
+            if event is not None:
+                return event
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._engine.context_save(), self.memory.save_sram())
+
+    def restart(self, snapshot: Snapshot) -> None:
+        """Back to a snapshot taken at a function's entry; counts begin anew, and the function's return
+        will be an event."""
+        self._engine.context_restore(snapshot.registers)
+        self.memory.restore_sram(snapshot.sram)
+        self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+
+    def begin_call(self) -> None:
+        """Count from here, the entry of a function, to its return."""
+        stack_pointer = self._engine.reg_read(arm_const.UC_ARM_REG_SP)
+        back = self._engine.reg_read(arm_const.UC_ARM_REG_LR) & ~1
+        self.core.begin(self._pc, stack_pointer, back)
+
+    def _emulate(self) -> int | None:
+        """The emulator's error number, None if it was stopped without one."""
+        self.core.resume()
+        started = time.perf_counter()
+        try:
+            self._engine.emu_start(self._pc | 1, NOWHERE)
+        except engine.EngineError as error:
+            return int(error.errno)
+        finally:
+            self.host_seconds += time.perf_counter() - started
+        return None
+
+    def _after(self, failed: int | None) -> Event | None:
+        """The event that ended emulation, or None to go on at ``self._pc``."""
+        state = self.core.stop_state()
+        if state.stop is Stop.ENTERED:
+            return Event(EventKind.ENTERED, state.address)
+        if state.stop is Stop.RETURNED:
+            return Event(EventKind.RETURNED, state.address)
+        chain = self.core.call_chain
+        if state.stop is not Stop.NONE:
+            self.core.finish(self._pc)
+        if state.stop is Stop.CYCLES:
+            raise self._blame.cycle_limit(self._setup.cycle_limit, self._pc, chain)
+        if state.stop is Stop.STACK:
+            raise self._blame.stack_limit(state.address, state.instruction, chain)
+        if state.stop is Stop.UNDECODED:
+            raise self._blame.uncosted(state.instruction or state.address, chain)
+        if self._reset_requested:
+            self.core.finish(self._pc)
+            raise FaultError(f"the firmware asked for a system reset {self._blame.place(self._pc, chain)}")
+        if self._interrupt is not None:
+            return self._after_interrupt(self._interrupt)
+        if failed is not None:
+            self._after_failure(failed)
+        else:
+            self._after_silence()
+        return None
+
+    def _after_interrupt(self, number: int) -> Event | None:
+        if number == INTERRUPT_BKPT and self._halfword(self._pc) == semihosting.BREAKPOINT:
+            return self._serve_semihosting()
+        chain = self.core.call_chain
+        self.core.finish(self._pc)
+        if number == INTERRUPT_BKPT:
+            raise self._blame.said("breakpoint without a debugger", self._pc, chain)
+        if number == INTERRUPT_SVC:
+            raise self._blame.said("supervisor call without a handler", self._pc - 2, chain)
+        if number == INTERRUPT_EXCEPTION_RETURN:
+            place = self._blame.place(chain[-1] if chain else self._pc, chain)
+            raise FaultError(f"exception return outside an exception, after code {place}")
+        raise self._blame.said(f"exception {number} of the emulator", self._pc, chain)
+
+    def _serve_semihosting(self) -> Event | None:
+        operation = self._engine.reg_read(arm_const.UC_ARM_REG_R0)
+        parameter = self._engine.reg_read(arm_const.UC_ARM_REG_R1)
+        self._pc += 2
+        try:
+            result = self._semihosting.call(operation, parameter)
+        except semihosting.FirmwareExit as ending:
+            self.core.finish(self._pc)
+            return Event(EventKind.EXITED, ending.code)
+        self._engine.reg_write(arm_const.UC_ARM_REG_R0, result)
+        return None
+
+    def _after_failure(self, failed: int) -> None:
+        """Unicorn refused to go on; only WFE, which it does not know, is forgiven."""
+        chain = self.core.call_chain
+        if failed == unicorn.UC_ERR_INSN_INVALID and self._halfword(self._pc - 2) == WFE:
+            # WFE may end at any time for reasons of its own (ARMv7-M ARM, B1.5.18): it does so at once.
+            return
+        self.core.finish(self._pc)
+        if self._refused is not None:
+            stack_pointer = self._engine.reg_read(arm_const.UC_ARM_REG_SP)
+            raise self._blame.refused_access(self._refused, self._pc, chain, stack_pointer)
+        if failed == unicorn.UC_ERR_INSN_INVALID:
+            thumb = bool(self._engine.reg_read(arm_const.UC_ARM_REG_XPSR) & EPSR_T)
+            raise self._blame.undefined(self._pc, chain, thumb)
+        raise self._blame.said(f"the emulator stopped with its error {failed}", self._pc, chain)
+
+    def _after_silence(self) -> None:
+        chain = self.core.call_chain
+        self.core.finish(self._pc)
+        if self._halfword(self._pc - 2) == WFI:
+            raise self._blame.said("the core sleeps and nothing can wake it", self._pc - 2, chain)
+        raise FaultError(f"emulation stopped without a reason {self._blame.place(self._pc, chain)}")
+
+    def _halfword(self, address: int) -> int:
+        return int.from_bytes(self.memory.read(address, 2) or b"\0\0", "little")
+
+    def _cycles(self) -> int:
+        return self.core.cycles
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+    def _request_reset(self) -> None:
+        self._reset_requested = True
+        self._engine.emu_stop()
+
+    def _core_spec(self, image: Image) -> CoreSpec:
+        watches = self._setup.watches
+        functions = tuple(
+            FunctionRange(function.start, function.end, watches.get(function.start, Watch.NOTHING))
+            for function in image.functions
+        )
+        code = tuple(
+            CodeRegion(start, bank.view)
+            for bank in self.memory.banks
+            if "x" in bank.region.access
+            for start in (bank.region.start, *bank.region.aliases)
+        )
+        return CoreSpec(
+            model=self._setup.model,
+            code=code,
+            sram=tuple(self._sram_parts()),
+            functions=functions,
+            stack_limit=image.stack_limit or 0,
+            cycle_limit=self._setup.cycle_limit,
+        )
+
+    def _sram_parts(self) -> list[SramRegion]:
+        """Every bank of SRAM, cut where the caller wants changes told apart."""
+        parts = []
+        for bank in self.memory.sram:
+            start, end = bank.region.start, bank.region.end
+            inside = {cut for cut in self._setup.sram_cuts if start < cut < end}
+            edges = sorted({start, end} | inside)
+            for low, high in itertools.pairwise(edges):
+                parts.append(SramRegion(low, bank.view[low - start : high - start]))
+        return parts
+
+    def _map_devices(self, chip: Chip) -> None:
+        platform = Platform(self._cycles, self._warn, self._request_reset)
+        devices: list[Device] = [
+            CoreDebug(),
+            SystemControlBlock(platform, self._boot.vector_table),
+            CycleCounterUnit(platform),
+            SysTick(platform),
+        ]
+        self._map_bus(PPB_START, PPB_SIZE, Bus(PPB_START, devices, platform))
+        for region in chip.regions:
+            if region.kind == "peripheral":
+                self._map_bus(region.start, region.size, Bus(region.start, (), platform))
+
+    def _map_bus(self, start: int, size: int, bus: Bus) -> None:
+        def read(_uc: Any, offset: int, width: int, _data: Any) -> int:
+            return bus.read(offset, width)
+
+        def write(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
+            bus.write(offset, width, value)
+
+        self._engine.mmio_map(start, size, read, None, write, None)
+
+    def _on_refused_access(
+        self, _uc: Any, kind: int, address: int, size: int, _value: int, _data: Any
+    ) -> bool:
+        self._refused = Access(kind, address, size)
+        return False
+
+    def _on_interrupt(self, _uc: Any, number: int, _data: Any) -> None:
+        self._interrupt = number
+        self._engine.emu_stop()
