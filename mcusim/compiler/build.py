@@ -141,7 +141,15 @@ def _compile_and_link(
     includes = firmware.include_directories()
     flags = (compiler.glue_level, *compiler.apart)
     sources = [
-        Source(work / name, work, SHOWN_ROOT, includes, inputs, compiler.assembly if inputs else flags)
+        Source(
+            path=work / name,
+            root=work,
+            shown_root=SHOWN_ROOT,
+            includes=includes,
+            inputs=inputs,
+            flags=compiler.assembly if inputs else flags,
+            other_roots=((firmware.directory(), firmware.SHOWN_ROOT),),
+        )
         for name, inputs in generated.items()
     ]
     sources += firmware.sources(compiler, (lowered.source for lowered in program.lowered.values()))

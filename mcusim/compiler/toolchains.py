@@ -22,6 +22,7 @@ from mcusim.errors import ToolchainError, UsageError
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 LANGUAGE = ("-std=c11", "-ffreestanding", "-g", "-fno-common")
+LINK = ("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,max-page-size=1024")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
 
 
@@ -30,13 +31,15 @@ class Toolchain:
     """How to compile and link with one compiler driver.
 
     ``kernel_level`` optimises the runtime, ``glue_level`` the generated code, whose functions must stay
-    apart (``apart``: no sibling calls, no merging of equal functions).
+    apart (``apart``: no sibling calls, no merging of equal functions). ``system`` is where its headers
+    are, which debug information must not name.
     """
 
     name: str
     command: tuple[str, ...]
     version: str
     target: tuple[str, ...]
+    system: Path
     link: tuple[str, ...]
     kernel_level: str = "-O3"
     glue_level: str = "-O2"
@@ -59,7 +62,8 @@ class Toolchain:
 @dataclass(frozen=True)
 class Source:
     """A C or assembly file; ``root`` is cut off its path in debug information and replaced by
-    ``shown_root``. ``inputs`` are further files whose bytes matter to the object."""
+    ``shown_root``, likewise ``other_roots`` (folder, shown as). ``inputs`` are further files whose bytes
+    matter to the object."""
 
     path: Path
     root: Path
@@ -67,6 +71,7 @@ class Source:
     includes: tuple[Path, ...]
     inputs: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
+    other_roots: tuple[tuple[Path, str], ...] = ()
 
 
 def find(name: str) -> Toolchain:
@@ -105,6 +110,7 @@ def link(toolchain: Toolchain, objects: Sequence[Path], script: Path, out: Path)
 
 
 def _compile(toolchain: Toolchain, source: Source) -> Path:
+    maps = ((source.root, source.shown_root), *source.other_roots, (toolchain.system, "toolchain"))
     flags = [
         *toolchain.target,
         *LANGUAGE,
@@ -112,7 +118,7 @@ def _compile(toolchain: Toolchain, source: Source) -> Path:
         *SECTIONS,
         *toolchain.extra,
         *source.flags,
-        f"-ffile-prefix-map={source.root}={source.shown_root}",
+        *(f"-ffile-prefix-map={folder}={shown}" for folder, shown in maps),
     ]
     key = _key(toolchain, source)
     cached = cache_directory() / "objects" / key[:2] / f"{key}.o"
@@ -182,7 +188,8 @@ def _zig() -> Toolchain:
         command=(str(executable), "cc"),
         version=f"zig {version}",
         target=("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"),
-        link=("-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"),
+        system=executable.parent,
+        link=("-nostartfiles", *LINK, "-Wl,--entry=Reset_Handler"),
         extra=("-fno-sanitize=undefined", "-fno-stack-protector"),
         environment={"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")},
     )
@@ -193,12 +200,16 @@ def _gcc() -> Toolchain:
     if executable is None:
         raise ToolchainError("arm-none-eabi-gcc is not on the path; leave out --toolchain to use zig")
     answer = subprocess.run([executable, "-dumpfullversion"], capture_output=True, text=True, check=False)
+    include = subprocess.run(
+        [executable, "-print-file-name=include"], capture_output=True, text=True, check=False
+    )
     return Toolchain(
         name="gcc",
         command=(executable,),
         version=f"arm-none-eabi-gcc {answer.stdout.strip()}",
         target=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-        link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--build-id=none", "-lgcc"),
+        system=Path(include.stdout.strip()).parent,
+        link=("-nostdlib", *LINK, "-lgcc"),
         extra=("-fno-tree-loop-distribute-patterns",),
         apart=("-fno-optimize-sibling-calls", "-fno-ipa-icf", "-fno-ipa-cp"),
     )
