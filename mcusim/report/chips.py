@@ -46,7 +46,7 @@ def render_list(sheets: Sequence[ChipSheet], console: Console) -> None:
     """One line a chip."""
     table = Table.grid(padding=(0, 3, 0, 0))
     table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column()
     for _ in range(4):
         table.add_column(justify="right", no_wrap=True)
     titles = ("name", "chip", "clock", "wait states", "SRAM", "flash")

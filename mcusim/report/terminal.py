@@ -40,7 +40,7 @@ def title_of(trace: Trace) -> str:
     """The network and its schedule if the firmware has them, else the firmware's file name."""
     name = trace.firmware.path.rsplit("/", 1)[-1]
     network = trace.firmware.build.get("network")
-    spec = trace.schedule.get("spec")
+    spec = trace.schedule.get("name")
     return f"{network or name} @ {spec}" if spec else str(network or name)
 
 

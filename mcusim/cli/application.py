@@ -1,0 +1,95 @@
+"""The application: its commands, its global options, and how every way to end becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from mcusim import __version__
+from mcusim.cli import build, chips, compare, demo, plan, report, run, schema
+from mcusim.errors import McusimError
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+EXIT_INTERNAL = 71
+DEBUG = "MCUSIM_DEBUG"
+
+app = typer.Typer(
+    name="mcusim",
+    help="Run Cortex-M4 firmware and say what it costs, in cycles and in bytes.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (run, build, plan, compare, report, chips, schema, demo):
+    app.command(_module.NAME)(_module.command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mcusim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show a traceback with every error; {DEBUG}=1 does the same.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; no exception leaves this function."""
+    try:
+        app(args=list(arguments), prog_name="mcusim")
+    except SystemExit as end:
+        return _code_of(end)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _close_standard_output()
+        return EXIT_BROKEN_PIPE
+    except McusimError as error:
+        _say(str(error))
+        return error.exit_code
+    except Exception as error:
+        _say(
+            f"internal error, {type(error).__name__}: {error}; this is a bug of mcusim, please report it "
+            f"with what the same command prints when {DEBUG}=1 is set"
+        )
+        return EXIT_INTERNAL
+    return 0
+
+
+def _code_of(end: SystemExit) -> int:
+    if end.code is None:
+        return 0
+    return end.code if isinstance(end.code, int) else 1
+
+
+def _say(sentence: str) -> None:
+    """One line on standard error, after the traceback if that was asked for."""
+    sys.stdout.flush()
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    one_line = " ".join(sentence.split())
+    typer.echo(f"mcusim: {one_line}", err=True)
+
+
+def _close_standard_output() -> None:
+    """The reader has gone: keep the interpreter from complaining about it when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

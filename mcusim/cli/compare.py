@@ -1,0 +1,67 @@
+"""``mcusim compare``: two or more runs side by side."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption, InputsOption
+
+if TYPE_CHECKING:
+    from mcusim.cli.subjects import Outcome
+
+NAME = "compare"
+
+
+def command(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B...",
+            help="ELF images, traces, or MODEL@SPEC, which is built first.",
+            show_default=False,
+        ),
+    ],
+    chip: ChipOption = DEFAULT_CHIP,
+    inputs: InputsOption = None,
+    input_in: InputInOption = None,
+) -> None:
+    """Show what two or more runs cost, side by side."""
+    from mcusim import chips
+    from mcusim.cli import subjects as kinds
+    from mcusim.cli.files import read_array
+    from mcusim.errors import UsageError
+    from mcusim.report import compare
+    from mcusim.report.canvas import open_console
+
+    if len(subjects) < 2:
+        raise UsageError("compare needs at least two things to compare")
+    parsed = [kinds.parse(text) for text in subjects]
+    target = chips.load(chip)
+    arrays = [read_array(path) for path in inputs] if inputs else None
+    with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
+        outcomes = [kinds.run(subject, target, arrays, Path(folder), input_in) for subject in parsed]
+    candidates = [
+        compare.Candidate(subject.text, outcome.trace)
+        for subject, outcome in zip(parsed, outcomes, strict=True)
+    ]
+    compare.render(candidates, open_console(), notes=_notes(outcomes))
+
+
+def _notes(outcomes: Sequence[Outcome]) -> list[str]:
+    """Whether the runs computed the same, where that is known of all of them."""
+    import numpy as np
+
+    first = outcomes[0].outputs
+    if not first or any(outcome.outputs is None for outcome in outcomes):
+        return []
+    same = all(
+        len(first) == len(outcome.outputs or ())
+        and all(np.array_equal(a, b) for a, b in zip(first, outcome.outputs or (), strict=True))
+        for outcome in outcomes[1:]
+    )
+    return ["The outputs agree byte for byte." if same else "THE OUTPUTS DIFFER."]

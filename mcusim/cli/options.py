@@ -1,0 +1,28 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DEFAULT_CHIP = "stm32f412zg"
+
+ChipOption = Annotated[
+    str, typer.Option("--chip", metavar="NAME", help="A chip of `mcusim chips`, or a chip's TOML file.")
+]
+InputInOption = Annotated[
+    Literal["sram", "flash"] | None,
+    typer.Option("--input-in", help="Where the input lies when an inference starts (default: sram)."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite output files that exist.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no report.")]
+InputsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--input", metavar="X.npy", help="The network's input; may be given several times."),
+]
+MaxCyclesOption = Annotated[
+    int | None,
+    typer.Option("--max-cycles", metavar="N", min=1, help="Stop a run that has not ended after N cycles."),
+]

@@ -1,0 +1,130 @@
+"""``mcusim run``: run a firmware image on a simulated chip and report what it cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcusim.cli.options import (
+    DEFAULT_CHIP,
+    ChipOption,
+    ForceOption,
+    InputsOption,
+    MaxCyclesOption,
+    QuietOption,
+)
+from mcusim.errors import EXIT_FIRMWARE_OVERFLOW
+
+if TYPE_CHECKING:
+    from mcusim.cli.files import Array
+    from mcusim.trace import Trace
+
+NAME = "run"
+
+
+def command(
+    firmware: Annotated[Path, typer.Argument(metavar="FW.elf", help="An ELF image for a Cortex-M4.")],
+    chip: ChipOption = DEFAULT_CHIP,
+    inputs: InputsOption = None,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option("--output", metavar="Y.npy", help="Where the network's outputs go, in their order."),
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option("-o", "--trace", metavar="TRACE.json", help="Keep the run as a trace.")
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
+    ] = None,
+    no_memory: Annotated[bool, typer.Option("--no-memory", help="Do not measure memory; faster.")] = False,
+    max_cycles: MaxCyclesOption = None,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Run firmware on a chip and report what it cost.
+
+    What the firmware prints comes first, the report after it.
+
+    The exit code is the firmware's own (63 for any above 62), or 64 and above when the simulator stopped it.
+    """
+    from mcusim.cli.files import claim, read_array, write
+    from mcusim.simulate import simulate
+    from mcusim.trace import dump
+
+    outputs = outputs or []
+    claim([trace, *outputs], force=force)
+    console_text = FirmwareConsole()
+    result = simulate(
+        firmware,
+        chip,
+        inputs=[read_array(path) for path in inputs or ()],
+        max_cycles=max_cycles,
+        layers_regex=layers,
+        memory=not no_memory,
+        console=console_text,
+    )
+    console_text.close()
+    if trace is not None:
+        write(trace, dump(result.trace))
+    if result.error is None:
+        save_outputs(outputs, result.outputs)
+    if not quiet:
+        _report(result.trace, firmware, trace)
+    if result.error is not None:
+        raise result.error
+    raise typer.Exit(exit_code(result.trace))
+
+
+class FirmwareConsole:
+    """Passes on what the firmware prints as it comes, and ends its last line."""
+
+    def __init__(self) -> None:
+        self._open_line = False
+
+    def __call__(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        self._open_line = not text.endswith("\n") if text else self._open_line
+
+    def close(self) -> None:
+        if self._open_line:
+            sys.stdout.write("\n")
+
+
+def exit_code(trace: Trace) -> int:
+    """The firmware's exit code as a process can return it: 0 to 62, or 63 for every other."""
+    if trace.exit.reason != "exit":
+        return 0
+    return trace.exit.code if 0 <= trace.exit.code < EXIT_FIRMWARE_OVERFLOW else EXIT_FIRMWARE_OVERFLOW
+
+
+def save_outputs(paths: Sequence[Path], outputs: Sequence[Sequence[Array]]) -> None:
+    """Write output k of all inferences, joined along the batch dimension, to the k-th path.
+
+    Raises UsageError if there are more paths than the network has outputs.
+    """
+    import numpy as np
+
+    from mcusim.cli.files import write_array
+    from mcusim.errors import UsageError
+
+    if not paths:
+        return
+    there = len(outputs[0]) if outputs else 0
+    if len(paths) > there:
+        raise UsageError(f"{len(paths)} --output files are named, the firmware's network has {there} outputs")
+    for position, path in enumerate(paths):
+        write_array(path, np.concatenate([inference[position] for inference in outputs]))
+
+
+def _report(trace: Trace, firmware: Path, kept: Path | None) -> None:
+    from mcusim.report import terminal
+    from mcusim.report.canvas import open_console
+
+    hint = "" if kept else f"Keep it: mcusim run {firmware} -o run.json; then mcusim report, compare."
+    terminal.render(trace, open_console(), hint=hint)

@@ -1,0 +1,67 @@
+"""The plan of a network and the list of chips."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from mcusim.report import chips, plan
+from mcusim.report.plan import PlannedLayer, PlannedSchedule, PlanSheet, PublishedFigure
+
+
+def sheet(*, published: tuple[PublishedFigure, ...] = ()) -> PlanSheet:
+    return PlanSheet(
+        network="net",
+        chip="stm32f412zg",
+        sram_bytes=256 << 10,
+        flash_bytes=1 << 20,
+        layers=(
+            PlannedLayer(0, "CONV_2D", (1, 8, 8, 16), 30_000, 448, 300_000, True),
+            PlannedLayer(1, "FULLY_CONNECTED", (1, 10), 10_000, 1024, 1034, False),
+        ),
+        schedules=(
+            PlannedSchedule("layer", 300_000, 40_000, False),
+            PlannedSchedule("patch:2x2@0", 100_000, 44_000, True),
+        ),
+        published=published,
+    )
+
+
+def rendered(shown: PlanSheet) -> str:
+    file = io.StringIO()
+    plan.render(shown, Console(file=file, width=100, highlight=False, no_color=True))
+    return file.getvalue()
+
+
+def test_layers_schedules_and_stage_ends() -> None:
+    text = rendered(sheet())
+    assert "2 layers, 40,000 MACs, 1.4 KiB of weights and biases" in text
+    assert re.search(r"0 +CONV_2D +8x8x16 +30,000 .* 448 B +293\.0 KiB .*@", text)
+    assert re.search(r"layer +293\.0 KiB .* 40,000 +1\.000x +too big", text)
+    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 44,000 +1\.100x +fits", text)
+    dense = next(line for line in text.splitlines() if " DENSE " in line)
+    assert "@" not in dense
+
+
+def test_published_figures_stand_beside_ours() -> None:
+    figure = PublishedFigure("patches", 200_704, 176_400, "their accounting leaves out the projection")
+    text = rendered(sheet(published=(figure,)))
+    assert re.search(r"patches +200,704 +176,400 +their accounting leaves out the projection", text)
+    assert "Published figures" not in rendered(sheet())
+
+
+def test_chips_are_listed_with_their_memory() -> None:
+    regions = (
+        chips.RegionLine("sram", "sram", 0x2000_0000, 64 << 10, "a manual, 2.4"),
+        chips.RegionLine("flash", "flash", 0x0800_0000, 512 << 10, "a manual, 3.1"),
+    )
+    chip = chips.ChipSheet("chip", "A Chip", "cortex-m4f", 64_000_000, "a manual, 1", 0, "chosen", regions)
+    file = io.StringIO()
+    console = Console(file=file, width=100, highlight=False, no_color=True)
+    chips.render_list([chip], console)
+    chips.render_sheet(chip, console)
+    text = file.getvalue()
+    assert re.search(r"chip +A Chip +64 MHz +0 +64\.0 KiB +512\.0 KiB", text)
+    assert re.search(r"flash +0x08000000 +512\.0 KiB +a manual, 3\.1", text)

@@ -1,0 +1,122 @@
+"""The report of a run, as plain text and on a terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import example_trace
+import msgspec
+import pytest
+from rich.console import Console
+
+from mcusim.report import terminal
+from mcusim.report.canvas import bar, open_console, stacked_bar
+from mcusim.trace import Exit, Inferences, Trace
+
+
+def plain(trace: Trace, monkeypatch: pytest.MonkeyPatch, columns: int = 100) -> str:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    terminal.render(trace, open_console(file))
+    file.flush()
+    assert isinstance(file.buffer, io.BytesIO)
+    return file.buffer.getvalue().decode("utf-8")
+
+
+def row(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.lstrip().startswith(start))
+
+
+def test_piped_report_is_plain_and_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plain(example_trace.trace(), monkeypatch)
+    assert "\x1b" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert text == plain(example_trace.trace(), monkeypatch)
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132])
+def test_report_keeps_to_its_columns(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plain(example_trace.trace(), monkeypatch, columns)
+    assert max(len(line) for line in text.splitlines()) <= columns
+    assert "900,000" in text
+
+
+def test_totals_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plain(example_trace.trace(), monkeypatch)
+    figures = re.split(r"\s{2,}", row(text, "1,000,000"))
+    assert figures == ["1,000,000", "10.00 ms", "400,000", "250,000", "4.00", "0.25"]
+    assert "known to about 1 %" in text
+
+
+def test_memory_is_shown_against_the_chip(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plain(example_trace.trace(), monkeypatch)
+    assert "25.7 KiB  of 256.0 KiB (10.0 %)" in row(text, "SRAM")
+    assert "64.0 KiB  of 1,024.0 KiB (6.2 %)" in row(text, "Flash")
+    assert "arena 24.0 KiB (input 6.8 KiB)" in text
+    assert "heap" not in text
+
+
+def test_layer_rows_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plain(example_trace.trace(), monkeypatch)
+    assert re.search(r"^ *3 +DENSE +8x8x16 +90,000 +9\.0 % .* 0\.56 ", text, re.MULTILINE)
+    assert re.search(r"\(the rest\) +10,000 +1\.0 %", text)
+    bars = [line.count("█") for line in text.splitlines() if re.match(r" *[03] +(CONV|DENSE)", line)]
+    assert bars[0] > 5 * bars[1] > 0
+
+
+def test_calls_are_shown_when_a_layer_ran_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = plain(example_trace.trace(), monkeypatch)
+    layers = (example_trace.layer(0, "CONV_2D", 500, 100, calls=9),)
+    often = plain(example_trace.changed(layers=layers), monkeypatch)
+    assert "calls   cycles" not in once
+    assert re.search(r"output +calls +cycles", often)
+
+
+def test_ending_tells_exit_warnings_and_further_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    inferences = Inferences(count=3, cycles_min=10, cycles_max=1200, cycles_mean=600.0)
+    changed = example_trace.changed(
+        exit=Exit(reason="timeout", code=66), warnings=("a register is not modelled",), inferences=inferences
+    )
+    text = plain(changed, monkeypatch)
+    assert "warning: a register is not modelled" in text
+    assert "The run was stopped: timeout (exit code 66)." in text
+    assert "3 inputs: 10 to 1,200 cycles, 600 on average" in text
+
+
+def test_firmware_without_a_network_has_no_layer_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = example_trace.trace()
+    totals = msgspec.structs.replace(trace.totals, macs=0)
+    text = plain(example_trace.changed(layers=(), totals=totals, schedule={}), monkeypatch)
+    assert "Layers" not in text
+    assert "MAC" not in text
+    assert text.startswith("small.elf ")
+
+
+def test_terminal_has_colours_and_no_color_takes_them_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> str:
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=True, color_system="truecolor", width=100)
+        terminal.render(example_trace.trace(), console)
+        return file.getvalue()
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert re.search(r"\x1b\[[0-9;]*36m", drawn())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", drawn())
+
+
+def test_bars_without_block_characters() -> None:
+    assert bar(0.5, 8, blocks=False).plain == "####    "
+    assert bar(0.5, 8, blocks=True).plain == "████    "
+    assert bar(1e-9, 8, blocks=True).plain == "▏       "
+    assert stacked_bar([(0.25, "a"), (0.5, "b")], 8, blocks=False).plain == "##====.."
+
+
+def test_a_bar_never_leaves_its_columns() -> None:
+    assert bar(7.0, 8, blocks=True).plain == "█" * 8
+    assert len(stacked_bar([(0.9, "a"), (0.9, "b"), (0.01, "c")], 10, blocks=True).plain) == 10
+
+
+def test_small_parts_of_a_stacked_bar_are_still_seen() -> None:
+    assert stacked_bar([(0.5, "a"), (0.001, "b")], 8, blocks=False).plain == "####=..."
