@@ -152,7 +152,7 @@ def _compile_and_link(
         )
         for name, inputs in generated.items()
     ]
-    sources += firmware.sources(compiler, (lowered.source for lowered in program.lowered.values()))
+    sources += firmware.sources(compiler)
     objects = toolchains.compile_all(compiler, sources)
     try:
         toolchains.link(compiler, objects, script, out)

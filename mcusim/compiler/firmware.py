@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import mcusim
 from mcusim.compiler.toolchains import Source, Toolchain
 from mcusim.errors import ToolchainError
 
-BOOT_SOURCES = ("memory.c", "semihosting.c", "startup.c")
-DRIVER_SOURCES = ("mcu_patch.c", "mcu_run.c")
 LINKER_TEMPLATE = "link.ld.in"
 SHOWN_ROOT = "firmware"
 
@@ -33,12 +30,14 @@ def include_directories() -> tuple[Path, ...]:
     return (root / "runtime" / "include", root / "runtime" / "kernels", root / "boot")
 
 
-def sources(toolchain: Toolchain, kernels: Iterable[str]) -> list[Source]:
-    """Boot code, the driver and the kernel files named, ready to compile."""
+def sources(toolchain: Toolchain) -> list[Source]:
+    """Boot code, the driver and all kernels, ready to compile; the linker drops what is not used."""
     root = directory()
-    paths = [root / "boot" / name for name in BOOT_SOURCES]
-    paths += [root / "runtime" / name for name in DRIVER_SOURCES]
-    paths += [root / "runtime" / "kernels" / name for name in sorted(set(kernels))]
+    paths = [
+        path
+        for folder in ("boot", "runtime", "runtime/kernels")
+        for path in sorted((root / folder).glob("*.c"))
+    ]
     return [
         Source(path, root, SHOWN_ROOT, include_directories(), flags=(toolchain.kernel_level,))
         for path in paths
