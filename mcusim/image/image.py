@@ -87,6 +87,13 @@ class Image:
             raise InputError(f"{self.path}: the layer section names {location.symbol!r}, which is no symbol")
         return symbol.address + location.offset
 
+    def start_of(self, name: str) -> int:
+        """Address of a function that the layer section names; raises InputError if there is none."""
+        symbol = self.symbol(name)
+        if symbol is None:
+            raise InputError(f"{self.path}: the layer section names {name!r}, which is no symbol")
+        return symbol.address
+
     def function_at(self, address: int) -> Function | None:
         """The function whose code holds ``address``."""
         index = bisect.bisect_right(self.functions, address, key=lambda function: function.start) - 1

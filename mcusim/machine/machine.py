@@ -58,8 +58,9 @@ class Setup:
     """What a run is asked to do beside executing.
 
     ``watches``: function starts to what the core does there. ``layer_names``: function starts to the words
-    that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart.
-    ``cycle_limit``: 0 for none. ``console`` gets the firmware's output as it comes.
+    that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart;
+    ``measure_sram``: whether they are looked for at all. ``cycle_limit``: 0 for none. ``console`` gets the
+    firmware's output as it comes.
     """
 
     watches: Mapping[int, Watch] = field(default_factory=dict)
@@ -68,7 +69,8 @@ class Setup:
     cycle_limit: int = 0
     console: Callable[[str], None] = field(default=lambda _: None)
     core: str = "native"
-    model: str = "M5"
+    model: str = "m5"
+    measure_sram: bool = True
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ class Machine:
         return CoreSpec(
             model=self._setup.model,
             code=code,
-            sram=tuple(self._sram_parts()),
+            sram=tuple(self._sram_parts()) if self._setup.measure_sram else (),
             functions=functions,
             stack_limit=image.stack_limit or 0,
             cycle_limit=self._setup.cycle_limit,
