@@ -18,7 +18,8 @@ VERSION = 1
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
-    """``flash_bytes`` is everything the image occupies in flash; ``text_bytes`` the executable part."""
+    """``flash_bytes`` is everything the image occupies in flash; ``text_bytes`` the executable part;
+    ``network`` the name of the network inside, empty without a layer section."""
 
     path: str
     sha256: str
@@ -26,12 +27,17 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     flash_bytes: int
     static_sram_bytes: int
     build: dict[str, Any]
+    network: str = ""
 
 
 class ChipInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """``sram_bytes`` and ``flash_bytes`` are the sizes of all its regions of that kind."""
+
     name: str
     clock_hz: int
     wait_states: int
+    sram_bytes: int = 0
+    flash_bytes: int = 0
 
 
 class TimingInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from rich.text import Text
 from mcusim.report import figures
 from mcusim.report.canvas import bar, has_blocks, show, stacked_bar
 from mcusim.report.layer_table import layer_table
-from mcusim.trace import Memory, Region, Trace
+from mcusim.trace import Memory, Trace
 
 TOP_FUNCTIONS = 8
 MEMORY_BAR = 40
@@ -39,7 +39,7 @@ def section(title: str) -> RenderableType:
 def title_of(trace: Trace) -> str:
     """The network and its schedule if the firmware has them, else the firmware's file name."""
     name = trace.firmware.path.rsplit("/", 1)[-1]
-    network = trace.firmware.build.get("network")
+    network = trace.firmware.network
     spec = trace.schedule.get("name")
     return f"{network or name} @ {spec}" if spec else str(network or name)
 
@@ -84,7 +84,7 @@ def totals(trace: Trace) -> RenderableType:
 def memory(trace: Trace, *, blocks: bool) -> RenderableType:
     """SRAM by its parts against the chip's size, flash, and the high-water mark of every region."""
     parts = memory_parts(trace.memory)
-    sram, flash = region_sizes(trace.memory.regions)
+    sram, flash = trace.chip.sram_bytes, trace.chip.flash_bytes
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold")
     grid.add_column(no_wrap=True)
@@ -112,12 +112,6 @@ def memory_parts(memory: Memory) -> list[tuple[str, int]]:
         ("static", memory.static_bytes),
         ("heap", memory.heap_bytes),
     ]
-
-
-def region_sizes(regions: Sequence[Region]) -> tuple[int, int]:
-    """Bytes of SRAM and of flash that the chip has; a region is flash if its name says so."""
-    flash = sum(region.size for region in regions if "flash" in region.name.lower())
-    return sum(region.size for region in regions) - flash, flash
 
 
 def _share_of(used: int, size: int) -> str:

@@ -55,7 +55,9 @@ def trace() -> Trace:
             static_sram_bytes=128,
             build={},
         ),
-        chip=ChipInfo(name="stm32f412zg", clock_hz=100_000_000, wait_states=0),
+        chip=ChipInfo(
+            name="stm32f412zg", clock_hz=100_000_000, wait_states=0, sram_bytes=256 << 10, flash_bytes=1 << 20
+        ),
         timing=TimingInfo(model="m5", version=1, error="known to about 1 %"),
         exit=Exit(reason="exit", code=0),
         totals=Totals(cycles=1_000_000, instructions=400_000, seconds=0.01, macs=250_000),
@@ -67,10 +69,7 @@ def trace() -> Trace:
             stack_bytes=544,
             heap_bytes=0,
             input_bytes=6912,
-            regions=(
-                Region(name="flash", size=1 << 20, high_water_bytes=0),
-                Region(name="sram", size=256 << 10, high_water_bytes=26_272),
-            ),
+            regions=(Region(name="sram", size=256 << 10, high_water_bytes=26_272),),
         ),
         layers=(layer(0, "CONV_2D", 900_000, 200_000), layer(3, "FULLY_CONNECTED", 90_000, 50_000)),
         functions=(function("conv", 800_000), function("dense", 80_000)),
