@@ -117,6 +117,19 @@ def _arena_cuts(image: Image) -> tuple[int, ...]:
     return (symbol.address, symbol.address + image.layers.arena.bytes) if symbol else ()
 
 
+def _chip_info(chip: Chip) -> trace.ChipInfo:
+    sizes = {"sram": 0, "flash": 0, "peripheral": 0}
+    for region in chip.regions:
+        sizes[region.kind] += region.size
+    return trace.ChipInfo(
+        name=chip.name,
+        clock_hz=chip.clock_hz,
+        wait_states=chip.wait_states,
+        sram_bytes=sizes["sram"],
+        flash_bytes=sizes["flash"],
+    )
+
+
 class _Run:
     """One boot and the inferences on it, collected as they come."""
 
@@ -244,7 +257,7 @@ class _Run:
         section = self._image.layers
         return trace.Trace(
             firmware=self._firmware(),
-            chip=trace.ChipInfo(name=chip.name, clock_hz=chip.clock_hz, wait_states=chip.wait_states),
+            chip=_chip_info(chip),
             timing=trace.TimingInfo(model=DEFAULT_MODEL, version=MODEL_VERSION, error=MODEL_ERROR),
             exit=ending,
             totals=trace.Totals(
@@ -271,6 +284,7 @@ class _Run:
             flash_bytes=sizes.flash,
             static_sram_bytes=sizes.static_sram,
             build=self._image.layers.build if self._image.layers else {},
+            network=self._image.layers.network if self._image.layers else "",
         )
 
     def _inference_figures(self) -> trace.Inferences | None:
