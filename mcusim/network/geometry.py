@@ -15,6 +15,13 @@ def window_extent(size: int, before: int, after: int, kernel: int, stride: int, 
     return (size + before + after - (kernel - 1) * dilation - 1) // stride + 1
 
 
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """SAME padding before and after along one dimension of ``size`` pixels (ComputePaddingWithOffset)."""
+    outputs = -(-size // stride)
+    total = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size)
+    return total // 2, total - total // 2
+
+
 def window_output(height: int, width: int, window: Window) -> tuple[int, int]:
     """Height and width of what ``window`` makes of a ``height`` x ``width`` input."""
     pad = window.padding

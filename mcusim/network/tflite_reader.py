@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcusim.errors import InputError, UnsupportedError
+from mcusim.network.geometry import same_padding
 from mcusim.network.graph import (
     Activation,
     Attributes,
@@ -301,10 +302,3 @@ def _window(
         dilation_h=dilation[0],
         dilation_w=dilation[1],
     )
-
-
-def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """SAME padding before and after along one dimension of ``size`` pixels (ComputePaddingWithOffset)."""
-    outputs = -(-size // stride)
-    total = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size)
-    return total // 2, total - total // 2
