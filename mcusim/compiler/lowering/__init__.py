@@ -1,5 +1,42 @@
 """Lowering: from an operator of the graph to a row kernel and the constants it reads."""
 
-from mcusim.compiler.lowering.types import Constant, LoweredOp, no_scratch
+from __future__ import annotations
 
-__all__ = ["Constant", "LoweredOp", "no_scratch"]
+from collections.abc import Callable
+
+from mcusim.compiler.lowering.convolution import lower_conv, lower_fully_connected
+from mcusim.compiler.lowering.depthwise import lower_depthwise
+from mcusim.compiler.lowering.elementwise import lower_add
+from mcusim.compiler.lowering.pooling import lower_average_pool, lower_softmax
+from mcusim.compiler.lowering.types import MAX_ROWS, Constant, LoweredOp, no_scratch
+from mcusim.errors import UnsupportedError
+from mcusim.network.graph import Graph, Operator, OpKind
+
+__all__ = ["Constant", "LoweredOp", "lower", "no_scratch"]
+
+_LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
+    OpKind.CONV_2D: lower_conv,
+    OpKind.DEPTHWISE_CONV_2D: lower_depthwise,
+    OpKind.FULLY_CONNECTED: lower_fully_connected,
+    OpKind.ADD: lower_add,
+    OpKind.AVERAGE_POOL_2D: lower_average_pool,
+    OpKind.SOFTMAX: lower_softmax,
+}
+
+
+def lower(graph: Graph, op: Operator) -> LoweredOp:
+    """The kernel call that computes ``op``.
+
+    Raises UnsupportedError, naming the operator, where there is no kernel for it. Operators that move
+    nothing (RESHAPE) are not lowered.
+    """
+    lowering = _LOWERINGS.get(op.kind)
+    if lowering is None:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) has no kernel")
+    lowered = lowering(graph, op)
+    rows = (lowered.rows_per_call - 1) * lowered.stride_h + lowered.kernel_h
+    if rows > MAX_ROWS:
+        raise UnsupportedError(
+            f"operator {op.index} ({op.kind}) needs {rows} input rows at once, and a kernel takes {MAX_ROWS}"
+        )
+    return lowered

@@ -10,6 +10,12 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+HEADER = "mcu_kernels.h"
+"""Declares every kernel and its parameters."""
+
+MAX_ROWS = 32
+"""MCU_MAX_ROWS of ``mcusim_runtime.h``: the most input rows that one kernel call takes."""
+
 ScratchBytes = Callable[[int, int], int]
 
 
@@ -68,6 +74,6 @@ class LoweredOp:
         return string.Template(self.params).substitute(symbols)
 
 
-def no_scratch(in_width: int, out_width: int) -> int:
+def no_scratch(_in_width: int, _out_width: int) -> int:
     """The scratch of kernels that need none."""
     return 0

@@ -1,0 +1,113 @@
+/* The row kernels and their parameters. Layouts and ranges are stated in each kernel's own file. */
+#ifndef MCU_KERNELS_H
+#define MCU_KERNELS_H
+
+#include "mcusim_runtime.h"
+
+/* A matrix of packed weights with its requantisation (see gemm.c). */
+typedef struct mcu_gemm {
+    const int32_t *stream;
+    int32_t quads;    /* groups of four products per output */
+    int32_t channels; /* outputs, that is channels per pixel */
+    int32_t clamped;  /* 1: the activation's range is narrower than int8 */
+    int32_t act_min;  /* the range's ends, in each of four bytes */
+    int32_t act_max;
+} mcu_gemm;
+
+/* Outputs of one pixel, or of two at once, from widened inputs. */
+void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
+void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
+
+typedef struct mcu_conv_1x1_params {
+    mcu_gemm gemm;
+    int32_t in_channels;
+} mcu_conv_1x1_params;
+
+typedef struct mcu_conv_params {
+    mcu_gemm gemm;
+    int32_t in_channels;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t stride_w;
+    int32_t zero_point;
+} mcu_conv_params;
+
+/* Convolution, depthwise convolution or dense layer with nothing assumed. */
+typedef struct mcu_conv_general_params {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multipliers;
+    const int32_t *shifts;
+    int32_t in_channels;
+    int32_t out_channels;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t stride_h;
+    int32_t stride_w;
+    int32_t multiplicity; /* depthwise: outputs per input channel; 0: an ordinary convolution */
+    int32_t in_zero_point;
+    int32_t out_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_conv_general_params;
+
+typedef struct mcu_depthwise_params {
+    const int32_t *stream;
+    int32_t channels;
+    int32_t zero_point; /* of the input, in each of four bytes */
+    int32_t act_min;
+    int32_t act_max;
+} mcu_depthwise_params;
+
+typedef struct mcu_add_exact_params {
+    int32_t channels;
+    int32_t zero_point1;
+    int32_t multiplier1;
+    int32_t shift1;
+    int32_t zero_point2;
+    int32_t multiplier2;
+    int32_t shift2;
+    int32_t out_zero_point;
+    int32_t out_multiplier;
+    int32_t out_shift;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_add_exact_params;
+
+typedef struct mcu_add_linear_params {
+    int32_t channels;
+    int32_t factor1;
+    int32_t factor2;
+    int32_t offset;
+    int32_t clamped;
+    int32_t act_min; /* in each of four bytes */
+    int32_t act_max;
+} mcu_add_linear_params;
+
+typedef struct mcu_pool_params {
+    int32_t channels;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t stride_w;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_pool_params;
+
+typedef struct mcu_softmax_params {
+    int32_t channels;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t diff_min;
+} mcu_softmax_params;
+
+mcu_row_kernel mcu_conv_1x1;
+mcu_row_kernel mcu_conv;
+mcu_row_kernel mcu_conv_general;
+mcu_row_kernel mcu_depthwise_3x3_s1;
+mcu_row_kernel mcu_depthwise_3x3_s2;
+mcu_row_kernel mcu_add_exact;
+mcu_row_kernel mcu_add_linear;
+mcu_row_kernel mcu_average_pool;
+mcu_row_kernel mcu_softmax;
+
+#endif

@@ -1,0 +1,50 @@
+/* The loop that drives a row kernel over a rectangle of its output. */
+#include "mcusim_runtime.h"
+
+#include <stddef.h>
+
+/* The row's first column in the view's memory; NULL for a row outside it. */
+static int8_t *view_row(const mcu_view *view, int32_t row) {
+    int32_t place = row - view->y0;
+    if (place < 0 || place >= view->height) {
+        return NULL;
+    }
+    if (place >= view->capacity) {
+        place %= view->capacity;
+    }
+    return view->base + place * view->width * view->channels;
+}
+
+void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mcu_view *out,
+             const mcu_rect *rect, void *scratch) {
+    const int8_t *in_rows[MCU_MAX_ROWS];
+    const int8_t *in2_rows[2];
+    int8_t *out_rows[2];
+    const int32_t in_x0 = rect->x0 * op->stride_w - op->pad_left - in->x0;
+    mcu_rows call = {
+        .in = in_rows,
+        .in2 = in2 != NULL ? in2_rows : NULL,
+        .out = out_rows,
+        .in_width = in->width,
+        .in_x0 = in_x0,
+        .out_width = rect->x1 - rect->x0,
+        .scratch = scratch,
+    };
+    for (int32_t y = rect->y0; y < rect->y1; y += op->rows_per_call) {
+        const int32_t left = rect->y1 - y;
+        call.rows = left < op->rows_per_call ? left : op->rows_per_call;
+        const int32_t top = y * op->stride_h - op->pad_top;
+        const int32_t needed = (call.rows - 1) * op->stride_h + op->kernel_h;
+        for (int32_t i = 0; i < needed; i++) {
+            in_rows[i] = view_row(in, top + i);
+        }
+        for (int32_t i = 0; i < call.rows; i++) {
+            out_rows[i] = view_row(out, y + i) + (rect->x0 - out->x0) * out->channels;
+            if (in2 != NULL) {
+                /* Kernels look at both operands from in_x0 on; the views may begin at different columns. */
+                in2_rows[i] = view_row(in2, y + i) + (rect->x0 - in2->x0 - in_x0) * in2->channels;
+            }
+        }
+        op->kernel(op->params, &call);
+    }
+}

@@ -1,0 +1,160 @@
+"""Lowering of CONV_2D, FULLY_CONNECTED and, where there is no better kernel, DEPTHWISE_CONV_2D."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcusim.compiler.lowering.gemm import (
+    Matrix,
+    gemm_initialiser,
+    pack_stream,
+    prove_matrix,
+    quad_pairs,
+)
+from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes, no_scratch
+from mcusim.errors import UnsupportedError
+from mcusim.network.graph import Graph, Operator, Window
+from mcusim.network.quantise import MatrixConstants, conv_constants, fully_connected_constants
+
+
+def window_of(op: Operator) -> Window:
+    """The operator's window; raises UnsupportedError for a dilated one."""
+    window = op.attributes.window
+    if window is None:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) has no window")
+    if window.dilation_h != 1 or window.dilation_w != 1:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) is dilated, which no kernel supports")
+    return window
+
+
+def weights_of(graph: Graph, op: Operator) -> NDArray[np.int8]:
+    """The constant weights; raises UnsupportedError where they are computed or not int8."""
+    tensor = graph.input_of(op, 1)
+    if tensor.data is None or tensor.data.dtype != np.int8:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) needs constant int8 weights")
+    return tensor.data.reshape(tensor.shape).astype(np.int8, copy=False)
+
+
+def lower_fully_connected(graph: Graph, op: Operator) -> LoweredOp:
+    """A dense layer: a 1x1 convolution of one pixel. Weights are [outputs, inputs]."""
+    weights = weights_of(graph, op)
+    return lower_matrix(
+        weights.reshape(weights.shape[0], 1, 1, -1), fully_connected_constants(graph, op), Window(1, 1)
+    )
+
+
+def lower_conv(graph: Graph, op: Operator) -> LoweredOp:
+    """CONV_2D; weights are [out, kernel_h, kernel_w, in]."""
+    return lower_matrix(weights_of(graph, op), conv_constants(graph, op), window_of(op))
+
+
+def lower_matrix(weights: NDArray[np.int8], constants: MatrixConstants, window: Window) -> LoweredOp:
+    """A convolution with weights [out, kernel_h, kernel_w, in], by the fastest kernel that is exact."""
+    matrix = prove_matrix(weights.reshape(weights.shape[0], -1), constants)
+    if matrix is None:
+        return lower_general(weights, constants, window, multiplicity=0)
+    in_channels = weights.shape[3]
+    padding = window.padding
+    padded = padding.top or padding.bottom or padding.left or padding.right
+    pointwise = (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w) == (1, 1, 1, 1)
+    if pointwise and not padded and in_channels % 4 == 0:
+        return _lower_1x1(matrix, in_channels)
+    return _lower_windowed(matrix, in_channels, window)
+
+
+def _lower_1x1(matrix: Matrix, in_channels: int) -> LoweredOp:
+    quads = in_channels // 4
+    return LoweredOp(
+        kernel="mcu_conv_1x1",
+        source="conv_1x1.c",
+        header=HEADER,
+        params_type="mcu_conv_1x1_params",
+        params=f"{{.gemm = {gemm_initialiser(matrix, quads)}, .in_channels = {in_channels}}}",
+        constants=(pack_stream(matrix, quad_pairs(range(in_channels))),),
+        kernel_h=1,
+        stride_h=1,
+        pad_top=0,
+        stride_w=1,
+        pad_left=0,
+        rows_per_call=1,
+        scratch_bytes=_constant_scratch(16 * quads),
+        merge_rows=True,
+    )
+
+
+def window_pairs(kernel_h: int, run: int) -> list[tuple[int, int]]:
+    """Order of a window's products in ``kernels/conv.c``: runs of ``run`` bytes, whole words first."""
+    whole = run // 4 * 4
+    pairs = [pair for row in range(kernel_h) for pair in quad_pairs(range(row * run, row * run + whole))]
+    left_over = [row * run + i for row in range(kernel_h) for i in range(whole, run)]
+    left_over += [-1] * (-len(left_over) % 4)
+    return pairs + list(zip(left_over[0::2], left_over[1::2], strict=True))
+
+
+def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> LoweredOp:
+    run = window.kernel_w * in_channels
+    pairs = window_pairs(window.kernel_h, run)
+    quads = len(pairs) // 2
+    return LoweredOp(
+        kernel="mcu_conv",
+        source="conv.c",
+        header=HEADER,
+        params_type="mcu_conv_params",
+        params=(
+            f"{{.gemm = {gemm_initialiser(matrix, quads)}, .in_channels = {in_channels}, "
+            f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
+            f".stride_w = {window.stride_w}, .zero_point = {matrix.constants.in_zp}}}"
+        ),
+        constants=(pack_stream(matrix, pairs),),
+        kernel_h=window.kernel_h,
+        stride_h=window.stride_h,
+        pad_top=window.padding.top,
+        stride_w=window.stride_w,
+        pad_left=window.padding.left,
+        rows_per_call=1,
+        scratch_bytes=_constant_scratch(16 * quads + 2 * ((run + 3) // 4 * 4)),
+    )
+
+
+def lower_general(
+    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, multiplicity: int
+) -> LoweredOp:
+    """The kernel that assumes nothing; ``multiplicity`` above 0 for depthwise weights [1, h, w, out]."""
+    depthwise = multiplicity > 0
+    out_channels = weights.shape[3] if depthwise else weights.shape[0]
+    in_channels = out_channels // multiplicity if depthwise else weights.shape[3]
+    sums = weights.astype(np.int64).sum(axis=(0, 1, 2) if depthwise else (1, 2, 3))
+    bias = constants.bias.astype(np.int64) - constants.in_zp * sums
+    return LoweredOp(
+        kernel="mcu_conv_general",
+        source="conv_general.c",
+        header=HEADER,
+        params_type="mcu_conv_general_params",
+        params=(
+            "{.weights = $weights, .bias = $bias, .multipliers = $multipliers, .shifts = $shifts, "
+            f".in_channels = {in_channels}, .out_channels = {out_channels}, "
+            f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
+            f".stride_h = {window.stride_h}, .stride_w = {window.stride_w}, "
+            f".multiplicity = {multiplicity}, .in_zero_point = {constants.in_zp}, "
+            f".out_zero_point = {constants.out_zp}, "
+            f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
+        ),
+        constants=(
+            Constant("weights", weights.tobytes(), 1, "int8_t"),
+            Constant("bias", bias.astype("<i4").tobytes(), 4, "int32_t"),
+            Constant("multipliers", constants.multipliers.astype("<i4").tobytes(), 4, "int32_t"),
+            Constant("shifts", constants.shifts.astype("<i4").tobytes(), 4, "int32_t"),
+        ),
+        kernel_h=window.kernel_h,
+        stride_h=window.stride_h,
+        pad_top=window.padding.top,
+        stride_w=window.stride_w,
+        pad_left=window.padding.left,
+        rows_per_call=1,
+        scratch_bytes=no_scratch,
+    )
+
+
+def _constant_scratch(size: int) -> ScratchBytes:
+    return lambda _in_width, _out_width: size

@@ -1,0 +1,130 @@
+"""Packing of weight matrices for ``kernels/gemm.c``: two output channels in each halfword."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
+from mcusim.compiler.lowering.types import Constant
+from mcusim.network.quantise import INT8_MAX, INT8_MIN, MatrixConstants
+
+Int64Array = NDArray[np.int64]
+Stored = TypeVar("Stored", np.int8, np.int64)
+
+CHANNEL_BLOCK = 4
+SHARED_WEIGHT_LIMIT = 1 << 15
+"""256 * b + a of two weights must be an int16."""
+SHARED_SUM_LIMIT = 1 << 23
+"""The sum of the channel in the upper byte must be below this, to come back from (raw - A) >> 8."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Weights [channels, products] with their biases and scales, proved fit for ``gemm.c``."""
+
+    weights: NDArray[np.int8]
+    bias: Int64Array
+    scales: tuple[Scale, ...]
+    constants: MatrixConstants
+
+    @property
+    def channels(self) -> int:
+        return int(self.weights.shape[0])
+
+
+def prove_matrix(weights: NDArray[np.int8], constants: MatrixConstants) -> Matrix | None:
+    """The matrix as ``gemm.c`` may compute it, or None where its bounds do not hold.
+
+    Channels whose output is constant lose their weights and biases, which may be of any size.
+    """
+    bias = folded_bias(weights, constants)
+    scales = prove_scales(accumulator_interval(weights, bias), constants)
+    if scales is None:
+        return None
+    dead = np.array([scale.constant for scale in scales])
+    kept = np.where(dead[:, None], np.int8(0), weights)
+    bias = np.where(dead, 0, bias)
+    matrix = Matrix(_padded(kept), _padded(bias), tuple(scales), constants)
+    return replace(matrix, weights=kept, bias=bias) if _shares_halfwords(matrix) else None
+
+
+def _padded(rows: NDArray[Stored]) -> NDArray[Stored]:
+    missing = -rows.shape[0] % CHANNEL_BLOCK
+    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])
+
+
+def _shares_halfwords(padded: Matrix) -> bool:
+    wide = padded.weights.astype(np.int64)
+    shared = 256 * wide[1::2] + wide[0::2]
+    sums = accumulator_interval(padded.weights[1::2], padded.bias[1::2])
+    return bool(
+        (shared >= -SHARED_WEIGHT_LIMIT).all()
+        and (shared < SHARED_WEIGHT_LIMIT).all()
+        and (np.maximum(-sums.low, sums.high) < SHARED_SUM_LIMIT).all()
+    )
+
+
+def quad_pairs(products: Sequence[int]) -> list[tuple[int, int]]:
+    """Products of whole words in the order in which SXTB16 widens them: (0, 2), (1, 3), ..."""
+    return [
+        pair
+        for start in range(0, len(products), 4)
+        for pair in (
+            (products[start], products[start + 2]),
+            (products[start + 1], products[start + 3]),
+        )
+    ]
+
+
+def pack_stream(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> Constant:
+    """The stream that ``gemm.c`` reads. ``pairs`` are indices of products, -1 standing for none; their
+    number is even."""
+    rows = _padded(matrix.weights).astype(np.int64)
+    rows = np.concatenate([rows, np.zeros((rows.shape[0], 1), np.int64)], axis=1)
+    shared = 256 * rows[1::2] + rows[0::2]
+    low = shared[:, [pair[0] for pair in pairs]] & 0xFFFF
+    high = shared[:, [pair[1] for pair in pairs]] & 0xFFFF
+    words = low | (high << 16)
+    bias = _padded(matrix.bias).astype(np.int64)
+    raw_bias = 256 * bias[1::2] + bias[0::2]
+    blocks: list[Int64Array] = []
+    for block in range(rows.shape[0] // CHANNEL_BLOCK):
+        first, second = 2 * block, 2 * block + 1
+        channel = CHANNEL_BLOCK * block
+        head = [raw_bias[first], bias[channel], raw_bias[second], bias[channel + 2]]
+        blocks.append(np.array(head, np.int64))
+        blocks.append(np.stack([words[first], words[second]], axis=1).reshape(-1))
+        blocks.append(_scale_words(matrix.scales[channel : channel + CHANNEL_BLOCK]))
+    return Constant("stream", to_words(np.concatenate(blocks)), 4, "int32_t")
+
+
+def _scale_words(scales: Sequence[Scale]) -> Int64Array:
+    words = [word for scale in scales for word in (scale.multiplier, scale.offset, scale.exponent)]
+    filling = [0, 0, 1] * (CHANNEL_BLOCK - len(scales))
+    return np.array(words + filling, np.int64)
+
+
+def to_words(values: Int64Array) -> bytes:
+    """The low 32 bits of each value, little-endian."""
+    return (values & 0xFFFFFFFF).astype("<u4").tobytes()
+
+
+def bytes_of(value: int) -> int:
+    """An int8 in each of the four bytes of an int32."""
+    word = (value & 0xFF) * 0x01010101
+    return word - (1 << 32) if word >= 1 << 31 else word
+
+
+def gemm_initialiser(matrix: Matrix, quads: int) -> str:
+    """The C initialiser of ``mcu_gemm``."""
+    constants = matrix.constants
+    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
+    return (
+        f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, .clamped = {clamped}, "
+        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}}}"
+    )

@@ -1,0 +1,151 @@
+"""The runtime's kernels compiled for the host, and single operators run through ``mcu_run``."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcusim.compiler.lowering import LoweredOp, lower
+from mcusim.network.graph import Graph, Operator
+
+RUNTIME = Path(__file__).parents[1] / "firmware" / "runtime"
+
+Int8Array = NDArray[np.int8]
+
+
+class McuOp(ctypes.Structure):
+    _fields_ = [
+        ("kernel", ctypes.c_void_p),
+        ("params", ctypes.c_void_p),
+        *[
+            (name, ctypes.c_uint8)
+            for name in ("kernel_h", "stride_h", "pad_top", "stride_w", "pad_left", "rows_per_call")
+        ],
+    ]
+
+
+class McuView(ctypes.Structure):
+    _fields_ = [
+        ("base", ctypes.c_void_p),
+        *[(name, ctypes.c_int16) for name in ("y0", "height", "x0", "width", "channels", "capacity")],
+    ]
+
+
+class McuRect(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int16) for name in ("y0", "y1", "x0", "x1")]
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """All kernels and the driver as a host library; the test is skipped without a C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler for the host")
+    target = Path(tempfile.mkdtemp(prefix="mcusim-kernels-")) / "kernels.so"
+    sources = [RUNTIME / "mcu_run.c", *sorted((RUNTIME / "kernels").glob("*.c"))]
+    command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    command += ["-fsanitize=signed-integer-overflow,shift,bounds", "-fno-sanitize-recover"]
+    command += ["-I", str(RUNTIME / "include"), "-o", str(target), *map(str, sources)]
+    subprocess.run(command, check=True)
+    return ctypes.CDLL(str(target))
+
+
+def params_structure(lowered: LoweredOp, keep: list[object]) -> ctypes.Structure:
+    """The parameters as the C compiler would lay them out: fields are int32, pointers and structures."""
+    addresses: dict[str, int] = {}
+    for constant in lowered.constants:
+        buffer = ctypes.create_string_buffer(constant.data, len(constant.data))
+        keep.append(buffer)
+        addresses[f"${constant.name}"] = ctypes.addressof(buffer)
+    tokens = re.findall(r"[{}]|\.\w+ =|\$\w+|-?\d+", lowered.params)
+    return _structure(iter(tokens[1:]), addresses)
+
+
+def _structure(tokens: Iterator[str], addresses: dict[str, int]) -> ctypes.Structure:
+    """A structure from the tokens after its opening brace up to the closing one."""
+    fields: list[tuple[str, type]] = []
+    values: list[object] = []
+    for token in tokens:
+        if token == "}":
+            break
+        if token.startswith("."):
+            continue
+        kind: type = ctypes.c_int32
+        value: object = None
+        if token == "{":
+            value = _structure(tokens, addresses)
+            kind = type(value)
+        elif token in addresses:
+            kind, value = ctypes.c_void_p, addresses[token]
+        else:
+            value = int(token)
+        fields.append((f"field{len(fields)}", kind))
+        values.append(value)
+    structure = type("Params", (ctypes.Structure,), {"_fields_": fields})
+    return structure(*values)  # type: ignore[no-any-return]
+
+
+def as_image(tensor: Int8Array) -> Int8Array:
+    """NHWC of any rank as [height, width, channels]; lists and matrices are one pixel."""
+    shape = tensor.shape[-3:] if tensor.ndim >= 3 else (1, 1, tensor.size)
+    return np.ascontiguousarray(tensor.reshape(shape), np.int8)
+
+
+def view_of(image: Int8Array) -> McuView:
+    height, width, channels = image.shape
+    return McuView(image.ctypes.data, 0, height, 0, width, channels, height)
+
+
+def run_lowered(
+    lowered: LoweredOp, first: Int8Array, out_shape: tuple[int, int, int], second: Int8Array | None = None
+) -> Int8Array:
+    """Run one operator over whole images [height, width, channels]."""
+    keep: list[object] = []
+    params = params_structure(lowered, keep)
+    lib = library()
+    kernel = ctypes.cast(getattr(lib, lowered.kernel), ctypes.c_void_p).value
+    op = McuOp(
+        kernel,
+        ctypes.addressof(params),
+        lowered.kernel_h,
+        lowered.stride_h,
+        lowered.pad_top,
+        lowered.stride_w,
+        lowered.pad_left,
+        lowered.rows_per_call,
+    )
+    out = np.zeros(out_shape, np.int8)
+    guard = 64
+    size = lowered.scratch_bytes(first.shape[1], out_shape[1])
+    scratch = np.full(size + guard, 0x5A, np.uint8)
+    rect = McuRect(0, out_shape[0], 0, out_shape[1])
+    in2 = ctypes.byref(view_of(second)) if second is not None else None
+    lib.mcu_run(
+        ctypes.byref(op),
+        ctypes.byref(view_of(first)),
+        in2,
+        ctypes.byref(view_of(out)),
+        ctypes.byref(rect),
+        ctypes.c_void_p(scratch.ctypes.data),
+    )
+    assert (scratch[size:] == 0x5A).all(), f"{lowered.kernel} wrote beyond its scratch of {size} bytes"
+    return out
+
+
+def run_operator(graph: Graph, op: Operator, tensors: dict[int, Int8Array]) -> Int8Array:
+    """Lower and run one operator of a graph on the activations so far."""
+    output = graph.output_of(op)
+    operands = [as_image(tensors[i]) for i in op.inputs if i in tensors]
+    out_shape = as_image(np.zeros(output.shape, np.int8)).shape
+    second = operands[1] if len(operands) > 1 else None
+    return run_lowered(lower(graph, op), operands[0], out_shape, second).reshape(output.shape)
