@@ -1,0 +1,100 @@
+"""Cycles of linear runs: the readable model, twin of the native one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcusim.errors import UsageError
+from mcusim.timing.decode import Instruction, decode_run
+from mcusim.timing.hazards import Step, line_steps
+from mcusim.timing.isa import Branch, Class, Flag
+from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS, run_timeline
+from mcusim.timing.rules import Bound, Parameter, parameters
+
+MODEL_VERSION = 1
+"""Raised whenever a change of rules or fetch machine can change a cycle count."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """``cycles`` of a whole run and, per instruction, the cycles that it adds: they sum to the whole."""
+
+    cycles: int
+    instructions: Sequence[Instruction]
+    instruction_cycles: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedStep:
+    """A step with its first execute cycle, counted from the branch before the run."""
+
+    step: Step
+    execute: int
+
+
+def _ends_line(instruction: Instruction) -> bool:
+    """Whether control never goes on behind ``instruction``."""
+    return instruction.branch is not Branch.NONE and not instruction.flags & Flag.CONDITIONAL
+
+
+def split_lines(run: Sequence[Instruction]) -> list[Sequence[Instruction]]:
+    """Cut a run behind branches that are always taken: their target happens to be the next address."""
+    lines, first = [], 0
+    for index, instruction in enumerate(run):
+        if _ends_line(instruction) or index == len(run) - 1:
+            lines.append(run[first : index + 1])
+            first = index + 1
+    return lines
+
+
+class TimingModel:
+    """A fetch variant ("m1", "m2", "m5") with the rules at one bound.
+
+    Raises UsageError for an unknown variant.
+    """
+
+    def __init__(self, variant: str = DEFAULT_VARIANT, bound: Bound = Bound.BEST) -> None:
+        if variant not in VARIANTS:
+            known = ", ".join(sorted(VARIANTS))
+            raise UsageError(f"there is no timing model named {variant!r}; known are {known}")
+        self.variant = VARIANTS[variant]
+        self.bound = bound
+        self.parameters = parameters(bound)
+
+    def cost(self, code: bytes | memoryview, start: int, taken: bool = True) -> RunCost:
+        """Cost of the run whose bytes are ``code``; ``taken`` unless it ended without a branch."""
+        run = decode_run(code, start)
+        cycles: list[int] = []
+        lines = split_lines(run)
+        for number, line in enumerate(lines):
+            cycles += self._line_cycles(line, taken or number < len(lines) - 1)
+        return RunCost(sum(cycles), run, cycles)
+
+    def timeline(self, line: Sequence[Instruction], taken: bool = True) -> list[TimedStep]:
+        """Each step of one straight line with the cycle that it executes in."""
+        steps = line_steps(line, taken, self.parameters)
+        executes = run_timeline(line[0].address, steps, self.variant)
+        return [TimedStep(step, execute) for step, execute in zip(steps, executes, strict=True)]
+
+    def _line_cycles(self, line: Sequence[Instruction], taken: bool) -> list[int]:
+        """Waiting before an instruction and its own cycles are its; a folded IT has none."""
+        cycles: list[int] = []
+        ended = 0
+        for timed in self.timeline(line, taken):
+            end = timed.execute + timed.step.cost - 1
+            cycles += [end - ended] + [0] * (timed.step.instructions - 1)
+            ended = end
+        if taken:
+            cycles[-1] += self._refill(line[-1])
+        return cycles
+
+    def _refill(self, branch: Instruction) -> int:
+        """Extra cycles until the target of an indirect branch is fetched."""
+        if branch.kind is Class.LOAD:
+            return self.parameters[Parameter.REFILL_LOAD]
+        if branch.kind is Class.LOAD_MANY:
+            return self.parameters[Parameter.REFILL_POP]
+        if branch.branch in (Branch.NONE, Branch.DIRECT, Branch.CALL):
+            return 0
+        return self.parameters[Parameter.REFILL_REGISTER]
