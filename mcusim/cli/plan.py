@@ -33,6 +33,7 @@ def command(
     Layers with their bytes and MACs, where a patch stage may end, and the schedules worth a look.
     """
     from mcusim import chips, network
+    from mcusim.cli import published
     from mcusim.report.canvas import open_console
     from mcusim.report.plan import PlanSheet, render
 
@@ -44,20 +45,20 @@ def command(
         chip=target.name,
         sram_bytes=target.sram.size,
         flash_bytes=target.flash.size,
-        layers=_layers(graph, input_in),
+        layers=_layers(graph),
         schedules=tuple(planned),
+        published=published.beside(graph),
     )
     render(sheet, open_console())
 
 
-def _layers(graph: Graph, input_in: InputIn | None) -> tuple[PlannedLayer, ...]:
-    from mcusim.compiler.memory_plan import plan_memory
-    from mcusim.compiler.schedule import parse_spec, patch_ends
+def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:
+    from mcusim.compiler.analysis import layer_bytes
+    from mcusim.compiler.schedule import patch_ends
     from mcusim.network import geometry
     from mcusim.report.plan import PlannedLayer
 
     ends = patch_ends(graph)
-    steps = plan_memory(graph, parse_spec("layer", graph, input_in)).steps
     return tuple(
         PlannedLayer(
             index=op.index,
@@ -65,10 +66,10 @@ def _layers(graph: Graph, input_in: InputIn | None) -> tuple[PlannedLayer, ...]:
             shape_out=graph.output_of(op).shape,
             macs=geometry.macs(graph, op),
             weight_bytes=geometry.weight_bytes(graph, op),
-            live_bytes=step.live_bytes,
+            live_bytes=row.live_bytes_inplace_depthwise,
             ends_stage=op.index in ends,
         )
-        for op, step in zip(graph.operators, steps, strict=True)
+        for op, row in zip(graph.operators, layer_bytes(graph), strict=True)
     )
 
 
@@ -109,18 +110,12 @@ def _try(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> Plann
 
 
 def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> PlannedSchedule:
-    from mcusim.compiler.live_ranges import patch_stages
+    from mcusim.compiler.analysis import schedule_macs
     from mcusim.compiler.memory_plan import plan_memory
     from mcusim.compiler.schedule import parse_spec
-    from mcusim.network import geometry
     from mcusim.report.plan import PlannedSchedule
 
     schedule = parse_spec(spec, graph, input_in)
     plan = plan_memory(graph, schedule)
-    macs = geometry.total_macs(graph)
-    for stage in patch_stages(graph, schedule):
-        for op in graph.operators[stage.first : stage.last + 1]:
-            output = graph.output_of(op)
-            computed = stage.geometry.pixels(output.index) * output.shape[-1]
-            macs += geometry.macs_per_output(graph, op) * (computed - output.elements)
-    return PlannedSchedule(spec, plan.arena_bytes, macs, plan.arena_bytes <= chip.sram.size)
+    fits = plan.arena_bytes <= chip.sram.size
+    return PlannedSchedule(spec, plan.arena_bytes, schedule_macs(graph, schedule), fits)

@@ -46,9 +46,9 @@ def test_layers_schedules_and_stage_ends() -> None:
 
 
 def test_published_figures_stand_beside_ours() -> None:
-    figure = PublishedFigure("patches", 200_704, 176_400, "their accounting leaves out the projection")
+    figure = PublishedFigure("patch:4x4@12", 200_704, 176_400, 172, 1.0934, 1.1)
     text = rendered(sheet(published=(figure,)))
-    assert re.search(r"patches +200,704 +176,400 +their accounting leaves out the projection", text)
+    assert re.search(r"patch:4x4@12 +200,704 +176,400 +172 KiB +1\.093x +1\.10x", text)
     assert "Published figures" not in rendered(sheet())
 
 
