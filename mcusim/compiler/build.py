@@ -75,7 +75,7 @@ def build(
         script = work / "link.ld"
         template = firmware.directory() / "boot" / firmware.LINKER_TEMPLATE
         script.write_text(image_text.linker_script(template, chip, stack_bytes), encoding="utf-8")
-        _compile_and_link(compiler, program, work, generated, script, out, chip)
+        _compile_and_link(compiler, chip, work, generated, script, out)
     return BuildResult(out, program.plan, schedule, section)
 
 
@@ -131,12 +131,11 @@ def _checked_inputs(graph: Graph, arrays: Sequence[NDArray[np.int8]] | None) -> 
 
 def _compile_and_link(
     compiler: Toolchain,
-    program: Program,
+    chip: Chip,
     work: Path,
     generated: dict[str, tuple[Path, ...]],
     script: Path,
     out: Path,
-    chip: Chip,
 ) -> None:
     includes = firmware.include_directories()
     flags = (compiler.glue_level, *compiler.apart)

@@ -129,17 +129,18 @@ def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, 
     if schedule.input_in == "sram":
         born.update(dict.fromkeys(graph.inputs, 0))
     dies: dict[int, int] = dict.fromkeys(born, 0)
+    made_at: dict[int, int] = {}
     for position, op in enumerate(graph.operators):
         stage = ranges.stage_at(position)
         for index in spatial.activations(graph, op):
             root = ranges.roots[index]
-            outside = stage is not None and born.get(root, -1) < stage.first
+            outside = stage is not None and made_at.get(root, -1) < stage.first
             dies[root] = max(dies.get(root, 0), stage.last if stage and outside else position)
         if op.kind not in spatial.FREE:
             for output in op.outputs:
                 whole_output = stage is not None and position == stage.last
                 born[output] = stage.first if stage and whole_output else position
-                dies[output] = position
+                dies[output] = made_at[output] = position
     for index in graph.outputs:
         dies[ranges.roots[index]] = ranges.steps
     return {tensor: _buffer(graph, ranges, tensor, first, dies[tensor]) for tensor, first in born.items()}
