@@ -17,8 +17,8 @@ from mcusim.report.terminal import section
 
 PUBLISHED_NOTE = (
     "Published: MCUNetV2, arXiv 2110.15352. That count runs depthwise convolutions in place, as the plan "
-    "does, but leaves out projecting convolutions and residual additions, which hold their input and output at "
-    "once; the plan holds them. The image lies in flash in these rows."
+    "does, but leaves out projecting convolutions and residual additions, which hold their input and "
+    "output at once; the plan holds them. The image lies in flash in these rows."
 )
 
 
