@@ -17,6 +17,7 @@ import mcusim
 from mcusim import layer_section
 from mcusim.chips import Chip
 from mcusim.compiler import emit, firmware, image_text, toolchains
+from mcusim.compiler.candidates import advise
 from mcusim.compiler.live_ranges import Sharing
 from mcusim.compiler.memory_plan import MemoryPlan
 from mcusim.compiler.program import Program, make_program
@@ -80,10 +81,15 @@ def build(
 
 
 def check_fit(program: Program, chip: Chip, stack_bytes: int) -> None:
-    """Raises FitError if arena, scratch and stack exceed the SRAM, or the constants the flash."""
+    """Raises FitError if arena, scratch and stack exceed the SRAM (naming a schedule that would fit, if
+    there is one), or the constants the flash."""
     needed = program.plan.sram_bytes + stack_bytes
     if needed > chip.sram.size:
-        raise FitError(_too_much(chip, "SRAM", needed - chip.sram.size))
+        advice = advise(program.graph, chip.sram.size - stack_bytes, program.lowered)
+        hint = "no schedule that mcusim knows would fit"
+        if advice is not None:
+            hint = f"schedule {advice.name} would fit with {advice.needed_bytes / 1024:.1f} KiB"
+        raise FitError(f"{_too_much(chip, 'SRAM', needed - chip.sram.size)}; {hint}")
     constants = sum(len(c.data) for lowered in program.lowered.values() for c in lowered.constants)
     if constants > chip.flash.size:
         raise FitError(_too_much(chip, "flash", constants - chip.flash.size))

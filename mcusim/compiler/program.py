@@ -104,6 +104,13 @@ def lower_all(graph: Graph) -> dict[int, LoweredOp]:
     return {op.index: lowering.lower(graph, op) for op in graph.operators if op.kind not in spatial.FREE}
 
 
+def layout_of(
+    graph: Graph, schedule: Schedule, *, lowered: Mapping[int, LoweredOp], sharing: Sharing = "depthwise"
+) -> Layout:
+    """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate."""
+    return Layout(graph, live_ranges(graph, schedule, sharing=sharing, lowered=lowered), lowered)
+
+
 def make_program(
     graph: Graph,
     schedule: Schedule,
@@ -116,7 +123,6 @@ def make_program(
     """
     validate(schedule, graph)
     kernels = lower_all(graph) if lowered is None else lowered
-    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=kernels)
-    layout = Layout(graph, ranges, kernels)
-    plan = plan_ranges(graph, ranges, layout.scratch_bytes())
-    return Program(graph, ranges, kernels, plan)
+    layout = layout_of(graph, schedule, lowered=kernels, sharing=sharing)
+    plan = plan_ranges(graph, layout.ranges, layout.scratch_bytes())
+    return Program(graph, layout.ranges, kernels, plan)
