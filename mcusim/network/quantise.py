@@ -21,6 +21,7 @@ Int64Array = NDArray[np.int64]
 
 INT8_MIN = -128
 INT8_MAX = 127
+MAX_SHIFT = 31
 ADD_LEFT_SHIFT = 20
 """Bits by which ADD widens its operands before it rescales them (tensorflow/lite/kernels/add.cc)."""
 
@@ -32,7 +33,8 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     """Write ``real`` >= 0 as mantissa * 2^(shift - 31), with the mantissa in [2^30, 2^31) or 0.
 
     A positive shift goes left. Below 2^-32 the pair is (0, 0), which is how dead channels are stored
-    (QuantizeMultiplier in tensorflow/lite/kernels/internal/quantization_util.cc).
+    (QuantizeMultiplier in tensorflow/lite/kernels/internal/quantization_util.cc). Raises
+    UnsupportedError from 2^31 on, where no 32-bit shift is left.
     """
     if real == 0.0:
         return 0, 0
@@ -41,7 +43,9 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     if mantissa == 1 << 31:
         mantissa >>= 1
         shift += 1
-    if shift < -31:
+    if shift > MAX_SHIFT:
+        raise UnsupportedError(f"scales in the ratio of {real:g} are beyond 32-bit arithmetic")
+    if shift < -MAX_SHIFT:
         return 0, 0
     return mantissa, shift
 

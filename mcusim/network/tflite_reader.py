@@ -30,6 +30,9 @@ from mcusim.network.graph import (
 
 FILE_IDENTIFIER = b"TFL3"
 MAX_TENSOR_BYTES = 1 << 31
+MAX_RANK = 8
+CUSTOM = 32
+"""Builtin code of an operator that only its own name tells."""
 
 _DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _ACTIVATIONS = {
@@ -113,17 +116,18 @@ class _Reader:
         return indices
 
     def _tensor(self, index: int, stored: Any) -> Tensor:
-        label = (stored.Name() or b"").decode("utf-8", "replace")
         dtype = _DTYPES.get(stored.Type())
         if dtype is None:
-            raise UnsupportedError(f"tensor {index} ({label}) has type {stored.Type()}, which mcusim lacks")
+            raise UnsupportedError(f"tensor {index} has type {stored.Type()}, which mcusim lacks")
+        if stored.ShapeLength() > MAX_RANK:
+            raise UnsupportedError(f"tensor {index} has {stored.ShapeLength()} dimensions")
         shape = tuple(int(n) for n in np.atleast_1d(stored.ShapeAsNumpy())) if stored.ShapeLength() else ()
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if any(n < 1 for n in shape) or size > MAX_TENSOR_BYTES:
-            raise UnsupportedError(f"tensor {index} ({label}) has the unusable shape {list(shape)}")
+            raise UnsupportedError(f"tensor {index} has the unusable shape {list(shape)}")
         return Tensor(
             index=index,
-            name=label,
+            name=_printable(stored.Name()),
             shape=shape,
             dtype=dtype,
             quantisation=_quantisation(stored.Quantization(), len(shape)),
@@ -161,7 +165,7 @@ class _Reader:
         # Codes above 127 are stored in the newer field only, older ones in the deprecated field only.
         number = max(code.DeprecatedBuiltinCode(), code.BuiltinCode())
         names = self.tflite.utils.BUILTIN_OPCODE2NAME
-        name = (code.CustomCode() or b"CUSTOM").decode("utf-8", "replace") if number == 32 else names[number]
+        name = f"CUSTOM {_printable(code.CustomCode())}" if number == CUSTOM else names[number]
         try:
             return OpKind(name)
         except ValueError:
@@ -246,6 +250,12 @@ _OPERANDS = {
     OpKind.ADD: 2,
     OpKind.MUL: 2,
 }
+
+
+def _printable(stored: bytes | None) -> str:
+    """A name from the file, fit for a line of text."""
+    text = (stored or b"")[:1000].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _quantisation(stored: Any, rank: int) -> Quantisation | None:

@@ -9,6 +9,8 @@ from mcusim.errors import InputError, UnsupportedError
 from mcusim.network.geometry import window_output
 from mcusim.network.graph import Graph, Operator, OpKind, Quantisation, Tensor
 
+LEAST_SCALE = 2.0**-100
+
 _WINDOWED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 _SAME_SCALE = (
@@ -64,6 +66,8 @@ def _check_types(graph: Graph, op: Operator, where: str) -> None:
         raise UnsupportedError(f"{where} computes on constants alone")
     if op.kind in _SAME_SCALE and source.quantisation != result.quantisation:
         raise UnsupportedError(f"{where} rescales its input, which mcusim does not have")
+    if op.kind is OpKind.SOFTMAX and not _positive(op.attributes.beta):
+        raise InputError(f"{where} has the impossible factor {op.attributes.beta}")
     if op.kind is OpKind.SOFTMAX and result.quantisation != Quantisation((1 / 256,), (-128,)):
         raise UnsupportedError(f"{where} has another output scale than 1/256 with zero point -128")
 
@@ -80,7 +84,8 @@ def _check_activation(tensor: Tensor, where: str) -> None:
 
 
 def _positive(scale: float) -> bool:
-    return math.isfinite(scale) and scale > 0
+    """Whether a scale is positive and far enough from float32's limits for quotients of scales."""
+    return LEAST_SCALE <= scale <= 1 / LEAST_SCALE
 
 
 def _check_operands(graph: Graph, op: Operator, where: str) -> None:

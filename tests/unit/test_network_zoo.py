@@ -1,0 +1,138 @@
+"""The zoo: published shapes and work, and activations that are alive."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcusim.errors import UsageError
+from mcusim.network import executor, load
+from mcusim.network.geometry import total_macs
+from mcusim.network.graph import Graph, OpKind
+from mcusim.network.zoo.mobilenet_v2 import round_channels
+from mcusim.network.zoo.mobilenet_v2_rd import LAST_PATCH_OPERATOR
+
+SMALL = (
+    "zoo:tiny",
+    "zoo:ds_cnn",
+    "zoo:resnet8",
+    "zoo:autoencoder",
+    "zoo:mobilenet_v1?width=0.25&resolution=96&classes=10",
+    "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10",
+    "zoo:mobilenet_v2_rd?width=0.35&resolution=96&classes=10",
+)
+
+
+def unseen_inputs(graph: Graph) -> NDArray[np.int8]:
+    """Two inputs that calibration did not use: white noise and a smooth pattern."""
+    shape = graph.tensors[graph.inputs[0]].shape[1:]
+    noise = np.random.default_rng(5).integers(-128, 128, shape)
+    position = np.arange(noise.size).reshape(shape)
+    smooth = (np.sin(position / 40) * 60 + np.cos(position / 701) * 60).astype(np.int64)
+    return np.stack([noise, smooth]).astype(np.int8)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_activations_neither_fade_nor_saturate(model: str) -> None:
+    graph = load(model)
+    values = executor.run(graph, [unseen_inputs(graph)])
+    for op in graph.operators:
+        if op.kind is OpKind.SOFTMAX:
+            continue
+        output = values[op.outputs[0]]
+        assert output.std() > 4, op
+        assert max((output == -128).mean(), (output == 127).mean()) < 0.2, op
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_the_output_depends_on_the_input(model: str) -> None:
+    graph = load(model)
+    first, second = executor.outputs(graph, [unseen_inputs(graph)])[0].astype(int)
+    assert np.abs(first - second).mean() > 4
+
+
+@pytest.mark.parametrize(
+    ("model", "macs"),
+    [
+        # Tables of the papers: 300M and 569M; MLPerf Tiny's own files for the other four.
+        ("zoo:mobilenet_v2", 300_774_272),
+        ("zoo:mobilenet_v1", 568_740_352),
+        ("zoo:mobilenet_v1?width=0.25&resolution=96&classes=2", 7_489_664),
+        ("zoo:resnet8", 12_501_632),
+        ("zoo:ds_cnn", 2_656_768),
+        ("zoo:autoencoder", 264_192),
+    ],
+)
+def test_work_is_the_published_one(model: str, macs: int) -> None:
+    assert total_macs(load(model)) == macs
+
+
+def test_mobilenet_v2_is_numbered_by_execution_order() -> None:
+    graph = load("zoo:mobilenet_v2?width=0.35&resolution=224")
+    assert [op.index for op in graph.operators] == list(range(len(graph.operators)))
+    kinds = [op.kind for op in graph.operators[:10]]
+    assert kinds[:4] == [OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D, OpKind.CONV_2D]
+    assert kinds[9] is OpKind.ADD
+    # The patch stage of the paper ends at 28x28, behind the projection of the fifth block.
+    assert graph.operators[12].kind is OpKind.CONV_2D
+    assert graph.output_of(graph.operators[12]).shape[1:3] == (28, 28)
+
+
+def test_redistribution_shrinks_the_patch_input_to_63_pixels() -> None:
+    graph = load("zoo:mobilenet_v2_rd?width=0.35&resolution=224")
+    stage = graph.operators[: LAST_PATCH_OPERATOR + 1]
+    assert graph.output_of(stage[-1]).shape[1:3] == (28, 28)
+    pixels = 7
+    for op in reversed(stage):
+        window = op.attributes.window
+        assert window is not None
+        pixels = (pixels - 1) * window.stride_h + window.kernel_h
+    assert pixels == 63
+
+
+def test_redistribution_keeps_the_work() -> None:
+    plain, moved = (total_macs(load(f"zoo:{name}")) for name in ("mobilenet_v2", "mobilenet_v2_rd"))
+    assert abs(moved - plain) / plain < 0.02
+
+
+@pytest.mark.parametrize(("channels", "rounded"), [(32 * 0.35, 16), (24 * 0.35, 8), (96 * 0.35, 32), (1, 8)])
+def test_channels_are_rounded_as_the_authors_do(channels: float, rounded: int) -> None:
+    assert round_channels(channels) == rounded
+
+
+@pytest.mark.parametrize(
+    ("model", "checksum"),
+    [("zoo:tiny", "44666cb4"), ("zoo:mobilenet_v2?width=0.35&resolution=96", "6ef73973")],
+)
+def test_networks_are_the_same_on_every_machine(model: str, checksum: str) -> None:
+    graph = load(model)
+    crc = 0
+    for tensor in graph.tensors.values():
+        if tensor.data is not None:
+            crc = zlib.crc32(tensor.data.tobytes(), crc)
+        if tensor.quantisation is not None:
+            scales = np.array(tensor.quantisation.scales, "<f4")
+            crc = zlib.crc32(scales.tobytes() + repr(tensor.quantisation.zero_points).encode(), crc)
+    assert f"{crc:08x}" == checksum
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("zoo:mobilenet_v9", "mobilenet_v2"),
+        ("zoo:", "tiny"),
+        ("zoo:mobilenet_v2?depth=3", "resolution"),
+        ("zoo:mobilenet_v2?width=wide", "number"),
+        ("zoo:mobilenet_v2?width=nan", "number"),
+        ("zoo:mobilenet_v2?resolution=7", "from 32 to 512"),
+        ("zoo:mobilenet_v2?resolution=96.5", "integer"),
+        ("mobilenet_v2", "zoo:NAME"),
+    ],
+)
+def test_wrong_names_and_parameters_are_told_in_one_sentence(model: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        load(model)
+    assert "\n" not in str(caught.value)
