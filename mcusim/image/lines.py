@@ -59,7 +59,7 @@ def _read_program(program: Any, folder: str, rows: dict[int, tuple[str, int]], e
         else:
             index = state.file - base
             name = files[index] if 0 <= index < len(files) else ""
-            rows[state.address] = (name, state.line)
+            rows[state.address] = (name, max(state.line, 0))
 
 
 def _file_names(program: Any, folder: str) -> list[str]:

@@ -1,0 +1,15 @@
+"""Images that several integration tests run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import demo_firmware
+import pytest
+
+
+@pytest.fixture(scope="session")
+def demo_elf(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
+    """A demo's name to its ELF."""
+    elf = demo_firmware.build(tmp_path_factory.mktemp("demo"))
+    return lambda demo: demo_firmware.select(elf, demo)

@@ -1,0 +1,39 @@
+"""The same images under QEMU: console and exit code are the simulator's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import demo_firmware
+import pytest
+
+from mcusim.simulate import simulate
+
+QEMU = shutil.which("qemu-system-arm")
+BOARD = "netduinoplus2"
+
+pytestmark = pytest.mark.skipif(QEMU is None, reason="qemu-system-arm is not installed")
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return demo_firmware.build(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.mark.parametrize("demo", ["hello", "exit_200", "network", "console_handle", "heap"])
+def test_console_and_exit_code(elf: bytes, demo: str, tmp_path: Path) -> None:
+    selected = demo_firmware.select(elf, demo)
+    path = tmp_path / f"{demo}.elf"
+    path.write_bytes(selected)
+    options = ["-display", "none", "-serial", "null", "-monitor", "none"]
+    semihosting = ["-semihosting-config", "enable=on,target=native,chardev=console"]
+    console = ["-chardev", f"file,id=console,path={tmp_path / 'console.txt'}"]
+    command = [str(QEMU), "-M", BOARD, *options, *console, *semihosting, "-kernel", str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    texts: list[str] = []
+    result = simulate(selected, "stm32f407", console=texts.append)
+    assert ended.stderr == ""
+    assert (tmp_path / "console.txt").read_text() == "".join(texts)
+    assert ended.returncode == result.trace.exit.code

@@ -1,0 +1,105 @@
+"""Devices against their manuals, without a machine around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcusim.machine.devices.bus import Bus, Platform
+from mcusim.machine.devices.debug import CoreDebug
+from mcusim.machine.devices.dwt import CycleCounterUnit
+from mcusim.machine.devices.scb import SystemControlBlock
+from mcusim.machine.devices.systick import SysTick
+
+
+@dataclass
+class Clock:
+    now: int = 0
+    sentences: list[str] = field(default_factory=list)
+    resets: int = 0
+
+    def platform(self) -> Platform:
+        return Platform(lambda: self.now, self.sentences.append, self._reset)
+
+    def _reset(self) -> None:
+        self.resets += 1
+
+
+def test_cycle_counter_counts_only_while_enabled() -> None:
+    clock = Clock()
+    unit = CycleCounterUnit(clock.platform())
+    clock.now = 50
+    assert unit.read(4) == 0
+    unit.write(0, 1)
+    clock.now = 80
+    assert unit.read(4) == 30
+    unit.write(4, 0xFFFF_FFF0)
+    clock.now = 100
+    assert unit.read(4) == 4
+    unit.write(0, 0)
+    clock.now = 500
+    assert unit.read(4) == 4
+
+
+@given(
+    reload=st.integers(1, 40),
+    steps=st.lists(st.integers(0, 100), max_size=20),
+)
+def test_systick_equals_a_counter_stepped_by_hand(reload: int, steps: list[int]) -> None:
+    clock = Clock()
+    timer = SysTick(clock.platform())
+    timer.write(0x4, reload)
+    timer.write(0x8, 123)
+    timer.write(0x0, 1)
+    value, flag = 0, False
+    for step in steps:
+        clock.now += step
+        for _ in range(step):
+            flag = flag or value == 1
+            value = reload if value == 0 else value - 1
+        assert timer.read(0x8) == value
+        control = timer.read(0x0)
+        assert control is not None
+        assert bool(control >> 16 & 1) == flag
+        flag = False
+
+
+def test_systick_interrupt_is_warned_about() -> None:
+    clock = Clock()
+    SysTick(clock.platform()).write(0, 3)
+    assert len(clock.sentences) == 1
+    assert "SysTick" in clock.sentences[0]
+
+
+def test_control_block_masks_and_reset_request() -> None:
+    clock = Clock()
+    block = SystemControlBlock(clock.platform(), 0x0800_0000)
+    assert block.read(0x08) == 0x0800_0000
+    assert block.read(0x00) == 0x410F_C241
+    block.write(0x00, 0)
+    assert block.read(0x00) == 0x410F_C241
+    block.write(0x88, 0xFFFF_FFFF)
+    assert block.read(0x88) == 0x00F0_0000
+    block.write(0x0C, 0x1234_0004)
+    assert clock.resets == 0
+    block.write(0x0C, 0x05FA_0004)
+    assert clock.resets == 1
+    assert block.read(0x0C) == 0xFA05_0000
+    assert not block.write(0x100, 1)
+
+
+def test_bus_serves_bytes_and_warns_once_per_register() -> None:
+    clock = Clock()
+    bus = Bus(0xE000_0000, [CoreDebug()], clock.platform())
+    bus.write(0xEDFC, 4, 0x0100_0000)
+    assert bus.read(0xEDFF, 1) == 1
+    bus.write(0xEDFC, 1, 0x01)
+    assert bus.read(0xEDFC, 4) == 0x0100_0001
+    assert clock.sentences == []
+    assert bus.read(0x5000, 4) == 0
+    bus.write(0x5002, 2, 0xABCD)
+    assert bus.read(0x5000, 4) == 0xABCD_0000
+    assert bus.read(0x5004, 4) == 0
+    assert [sentence[:19] for sentence in clock.sentences] == ["register 0xe0005000", "register 0xe0005004"]
