@@ -29,6 +29,9 @@ def command(
     chip: ChipOption = DEFAULT_CHIP,
     inputs: InputsOption = None,
     input_in: InputInOption = None,
+    all_layers: Annotated[
+        bool, typer.Option("--all-layers", help="Show also layers that cost the same everywhere.")
+    ] = False,
 ) -> None:
     """Show what two or more runs cost, side by side."""
     from mcusim import chips
@@ -49,7 +52,7 @@ def command(
         compare.Candidate(subject.text, outcome.trace)
         for subject, outcome in zip(parsed, outcomes, strict=True)
     ]
-    compare.render(candidates, open_console(), notes=_notes(outcomes))
+    compare.render(candidates, open_console(), notes=_notes(outcomes), fold=not all_layers)
 
 
 def _notes(outcomes: Sequence[Outcome]) -> list[str]:

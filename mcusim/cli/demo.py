@@ -9,10 +9,10 @@ import tempfile
 import typer
 
 NAME = "demo"
-MODEL = "zoo:mobilenet_v2?width=0.35&resolution=96"
+MODEL = "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10"
 STEPS = (
     ("build", MODEL, "--schedule", "layer", "-o", "layer.elf"),
-    ("build", MODEL, "--schedule", "patch:3x3@12", "-o", "patch.elf"),
+    ("build", MODEL, "--schedule", "patch:3x3@5", "-o", "patch.elf"),
     ("run", "layer.elf"),
     ("compare", "layer.elf", "patch.elf"),
 )

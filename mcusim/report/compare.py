@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ from mcusim.report import figures
 from mcusim.report.canvas import bar, has_blocks, show
 from mcusim.report.layer_table import short_op
 from mcusim.report.terminal import section
-from mcusim.trace import Layer, Trace
+from mcusim.trace import Trace
 
 STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 BAR = 20
+FOLDED = 3
+"""So many neighbouring layers that are alike become one row."""
 MANY = 3
 """From so many runs on the bars are left out of the tables."""
 
@@ -58,14 +61,17 @@ METRICS = (
 )
 
 
-def render(candidates: Sequence[Candidate], console: Console, *, notes: Sequence[str] = ()) -> None:
-    """Print totals, then layers; ``notes`` (such as whether the outputs agree) stand at the end."""
+def render(
+    candidates: Sequence[Candidate], console: Console, *, notes: Sequence[str] = (), fold: bool = True
+) -> None:
+    """Print totals, then layers; ``notes`` (such as whether the outputs agree) stand at the end. ``fold``
+    makes one row of neighbouring layers that cost the same in all runs."""
     blocks = has_blocks(console)
     colour = console.color_system is not None and not console.no_color
     parts: list[RenderableType] = [_key(candidates), Rule(style="bright_black")]
     parts.append(totals(candidates, blocks=blocks, colour=colour))
     if any(candidate.trace.layers for candidate in candidates):
-        parts += [section("Cycles by layer"), layers(candidates, console.width, blocks=blocks)]
+        parts += [section("Cycles by layer"), layers(candidates, console.width, blocks=blocks, fold=fold)]
     if notes:
         parts.append(Text("\n" + "\n".join(notes)))
     show(console, Group(*parts))
@@ -155,11 +161,13 @@ def _paired_bars(first: float, second: float, *, colour: bool) -> Text:
     return text
 
 
-def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool) -> Table:
-    """One row an operator index, in the order in which any run has it."""
-    by_index = [{layer.index: layer for layer in candidate.trace.layers} for candidate in candidates]
-    indices = sorted(set().union(*by_index))
-    most = max(1, max(layer.cycles for found in by_index for layer in found.values()))
+def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool, fold: bool) -> Table:
+    """One row an operator index that any run has; ``fold`` makes one row of neighbours that cost the
+    same in all runs."""
+    rows = _layer_rows(candidates)
+    if fold:
+        rows = _folded(rows)
+    most = max(1, max(cycles for row in rows for cycles in row.cycles if cycles is not None))
     bars = len(candidates) < MANY and width >= 80
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
@@ -175,23 +183,66 @@ def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool) -> Tabl
             table.add_column(justify="right", no_wrap=True)
             header.append(Text(f"{_letter(position)} / A", style="dim"))
     table.add_row(*header)
-    for index in indices:
-        row = [found.get(index) for found in by_index]
-        table.add_row(*_layer_cells(index, row, most, bars=bars, blocks=blocks))
+    for row in rows:
+        table.add_row(*_layer_cells(row, most, bars=bars, blocks=blocks))
     return table
 
 
-def _layer_cells(
-    index: int, row: Sequence[Layer | None], most: int, *, bars: bool, blocks: bool
-) -> list[Text]:
-    named = next(layer for layer in row if layer is not None)
-    cells = [Text(str(index)), Text(short_op(named.op) or named.name[:24])]
-    base = row[0].cycles if row[0] else 0
-    for position, layer in enumerate(row):
-        cycles = layer.cycles if layer else 0
-        cells.append(Text(figures.count(cycles) if layer else "-"))
+@dataclass(frozen=True)
+class _LayerRow:
+    """Cycles of one layer, or of several neighbours together, in every run; None where it has none."""
+
+    first: int
+    last: int
+    name: str
+    cycles: tuple[int | None, ...]
+
+    @property
+    def alike(self) -> bool:
+        """Whether all runs spent the same on it, as far as the factors show."""
+        base = self.cycles[0]
+        return base is not None and all(
+            cycles is not None and figures.ratio(cycles, base) in {"1.000x", "-"} for cycles in self.cycles
+        )
+
+
+def _layer_rows(candidates: Sequence[Candidate]) -> list[_LayerRow]:
+    by_index = [{layer.index: layer for layer in candidate.trace.layers} for candidate in candidates]
+    rows = []
+    for index in sorted(set().union(*by_index)):
+        found = [layers.get(index) for layers in by_index]
+        named = next(layer for layer in found if layer is not None)
+        name = short_op(named.op) if named.op else named.name[:24]
+        rows.append(_LayerRow(index, index, name, tuple(layer.cycles if layer else None for layer in found)))
+    return rows
+
+
+def _folded(rows: Sequence[_LayerRow]) -> list[_LayerRow]:
+    """``rows`` with every ``FOLDED`` or more neighbours that are alike made one."""
+    folded: list[_LayerRow] = []
+    for alike, group in itertools.groupby(rows, key=lambda row: row.alike):
+        together = list(group)
+        if not alike or len(together) < FOLDED:
+            folded += together
+            continue
+        sums = tuple(
+            sum(cycles or 0 for cycles in column) for column in zip(*(row.cycles for row in together))
+        )
+        name = f"{len(together)} layers alike"
+        folded.append(_LayerRow(together[0].first, together[-1].last, name, sums))
+    return folded
+
+
+def _layer_cells(row: _LayerRow, most: int, *, bars: bool, blocks: bool) -> list[Text]:
+    style = "" if row.first == row.last else "dim"
+    number = str(row.first) if row.first == row.last else f"{row.first}-{row.last}"
+    cells = [Text(number, style=style), Text(row.name, style=style)]
+    base = row.cycles[0] or 0
+    for position, cycles in enumerate(row.cycles):
+        cells.append(Text(figures.count(cycles) if cycles is not None else "-", style=style))
         if bars:
-            cells.append(bar(cycles / most, 12, blocks=blocks, style=STYLES[position % len(STYLES)]))
+            drawn = STYLES[position % len(STYLES)]
+            cells.append(bar((cycles or 0) / most, 12, blocks=blocks, style=drawn))
         if position:
-            cells.append(_factor(cycles, base) if layer else Text("-", style="dim"))
+            cells.append(_factor(cycles, base) if cycles is not None else Text("-", style="dim"))
     return cells

@@ -62,3 +62,17 @@ def test_more_than_two_runs_fit_the_columns() -> None:
     text = rendered(first, second, first, second)
     assert re.search(r"cycles +1,000,000 +1,100,000 +1\.100x +1,000,000 +1\.000x +1,100,000 +1\.100x", text)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+
+
+def test_neighbours_that_cost_the_same_are_one_row_unless_all_are_wanted() -> None:
+    rows = tuple(example_trace.layer(index, "CONV_2D", 1000 * index, 10) for index in range(1, 6))
+    changed_first = (example_trace.layer(1, "CONV_2D", 2000, 20), *rows[1:])
+    first = Candidate("a", example_trace.changed(layers=rows))
+    second = Candidate("b", example_trace.changed(layers=changed_first))
+    text = rendered(first, second)
+    assert re.search(r"2-5 +4 layers alike +14,000 .* 14,000 .* 1\.000x", text)
+    assert re.search(r"1 +CONV_2D +1,000 .* 2,000 .* 2\.000x", text)
+    file = io.StringIO()
+    compare.render([first, second], Console(file=file, width=100, no_color=True), fold=False)
+    assert "alike" not in file.getvalue()
+    assert re.search(r" 5 +CONV_2D +5,000", file.getvalue())
