@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +11,14 @@ from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption
 
 if TYPE_CHECKING:
     from mcusim.chips import Chip
+    from mcusim.compiler.candidates import Candidate
     from mcusim.compiler.schedule import InputIn
     from mcusim.network.graph import Graph
     from mcusim.report.plan import PlannedLayer, PlannedSchedule
 
 NAME = "plan"
-GRIDS = ((2, 2), (3, 3), (4, 4))
+WORTHWHILE = 0.02
+"""A schedule with more MACs is listed if it saves at least this share of the bytes."""
 
 
 def command(
@@ -74,39 +76,23 @@ def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:
 
 
 def _all_schedules(
-    graph: Graph, chip: Chip, specs: Iterable[str] | None, input_in: InputIn | None
+    graph: Graph, chip: Chip, specs: Sequence[str] | None, input_in: InputIn | None
 ) -> list[PlannedSchedule]:
     """The wanted schedules; by default layer by layer and the patch schedules worth a look."""
-    if specs:
-        return [_planned(graph, chip, spec, input_in) for spec in specs]
-    from mcusim.compiler.schedule import patch_ends
+    from mcusim.compiler.candidates import candidates
 
-    layer = _planned(graph, chip, "layer", input_in)
-    found = [
-        planned
-        for last in patch_ends(graph)
-        for rows, columns in GRIDS
-        if (planned := _try(graph, chip, f"patch:{rows}x{columns}@{last}", input_in)) is not None
-    ]
-    return [layer, *_frontier(found, layer.arena_bytes)]
+    specs = specs or _frontier(candidates(graph, input_in=input_in or "sram"))
+    return [_planned(graph, chip, spec, input_in) for spec in specs]
 
 
-def _frontier(found: Iterable[PlannedSchedule], below: int) -> list[PlannedSchedule]:
-    """Of ``found``, those with an arena smaller than ``below`` and than of all with as few MACs."""
-    kept: list[PlannedSchedule] = []
-    for planned in sorted(found, key=lambda planned: (planned.macs, planned.arena_bytes)):
-        if planned.arena_bytes < (kept[-1].arena_bytes if kept else below):
-            kept.append(planned)
-    return kept
-
-
-def _try(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> PlannedSchedule | None:
-    from mcusim.errors import ScheduleError
-
-    try:
-        return _planned(graph, chip, spec, input_in)
-    except ScheduleError:
-        return None
+def _frontier(found: Sequence[Candidate]) -> list[str]:
+    """The first candidate, and those that need less than it and than all with as few MACs."""
+    specs, least = [found[0].schedule.name], found[0].needed_bytes
+    for candidate in sorted(found[1:], key=lambda candidate: (candidate.mac_factor, candidate.needed_bytes)):
+        if candidate.needed_bytes < least * (1 - WORTHWHILE):
+            specs.append(candidate.schedule.name)
+            least = candidate.needed_bytes
+    return specs
 
 
 def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> PlannedSchedule:

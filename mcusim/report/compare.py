@@ -225,9 +225,8 @@ def _folded(rows: Sequence[_LayerRow]) -> list[_LayerRow]:
         if not alike or len(together) < FOLDED:
             folded += together
             continue
-        sums = tuple(
-            sum(cycles or 0 for cycles in column) for column in zip(*(row.cycles for row in together))
-        )
+        columns = zip(*(row.cycles for row in together), strict=True)
+        sums = tuple(sum(cycles or 0 for cycles in column) for column in columns)
         name = f"{len(together)} layers alike"
         folded.append(_LayerRow(together[0].first, together[-1].last, name, sums))
     return folded

@@ -75,4 +75,4 @@ def test_neighbours_that_cost_the_same_are_one_row_unless_all_are_wanted() -> No
     file = io.StringIO()
     compare.render([first, second], Console(file=file, width=100, no_color=True), fold=False)
     assert "alike" not in file.getvalue()
-    assert re.search(r" 5 +CONV_2D +5,000", file.getvalue())
+    assert re.search(r"5 +CONV_2D +5,000", file.getvalue())

@@ -1,0 +1,65 @@
+"""Draws the pictures of the documentation from real runs: ``make pictures``."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from mcusim import chips
+from mcusim.cli import subjects
+from mcusim.cli.options import DEFAULT_CHIP
+from mcusim.report import compare, terminal
+
+FOLDER = Path(__file__).parent / "pictures"
+WIDTH = 92
+RUN = "zoo:ds_cnn@layer"
+COMPARED = (
+    "zoo:mobilenet_v1?width=0.25&resolution=96@layer",
+    "zoo:mobilenet_v1?width=0.25&resolution=96@patch:3x3@7",
+)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    chip = chips.load(DEFAULT_CHIP)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        traces = {
+            text: subjects.run(subjects.parse(text), chip, None, folder).trace for text in (RUN, *COMPARED)
+        }
+    _draw("run.svg", "mcusim run ds_cnn.elf", lambda console: terminal.render(traces[RUN], console))
+    candidates = [compare.Candidate(text, traces[text]) for text in COMPARED]
+    command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
+    _draw("compare.svg", command, lambda console: compare.render(candidates, console))
+
+
+def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:
+    console = Console(
+        record=True,
+        width=WIDTH,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+        markup=False,
+    )
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")), soft_wrap=False)
+    render(console)
+    path = FOLDER / name
+    path.write_text(_lean(console.export_svg(title="mcusim", unique_id=Path(name).stem)))
+    sys.stdout.write(f"{path}\n")
+
+
+def _lean(svg: str) -> str:
+    """Without trailing blanks, which version control would complain about."""
+    return "".join(f"{line.rstrip()}\n" for line in svg.splitlines())
+
+
+if __name__ == "__main__":
+    main()
