@@ -34,8 +34,8 @@ KERNELS: dict[OpKind, Kernel] = {
     OpKind.DEQUANTIZE: movement.dequantize,
 }
 
-_CHUNK_ELEMENTS = 1 << 22
-"""Elements that the largest activation of a chunk of the batch may have; bounds memory, not results."""
+_CHUNK_ELEMENTS = 1 << 18
+"""Elements that the largest activation of a chunk of the batch may have: what a cache still holds."""
 
 
 def run(graph: Graph, inputs: Sequence[NDArray[Any]]) -> dict[int, Activation]:

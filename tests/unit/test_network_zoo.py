@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcusim.errors import UsageError
 from mcusim.network import executor, load
-from mcusim.network.geometry import total_macs
+from mcusim.network.geometry import macs, macs_per_output, total_macs
 from mcusim.network.graph import Graph, OpKind
 from mcusim.network.zoo.mobilenet_v2 import round_channels
 from mcusim.network.zoo.mobilenet_v2_rd import LAST_PATCH_OPERATOR
@@ -81,16 +81,29 @@ def test_mobilenet_v2_is_numbered_by_execution_order() -> None:
     assert graph.output_of(graph.operators[12]).shape[1:3] == (28, 28)
 
 
-def test_redistribution_shrinks_the_patch_input_to_63_pixels() -> None:
-    graph = load("zoo:mobilenet_v2_rd?width=0.35&resolution=224")
-    stage = graph.operators[: LAST_PATCH_OPERATOR + 1]
-    assert graph.output_of(stage[-1]).shape[1:3] == (28, 28)
-    pixels = 7
+def patch_stage(graph: Graph, last: int, pixels: int) -> tuple[int, float]:
+    """Input pixels of one patch with ``pixels`` rows and columns of operator ``last``'s output, and the
+    MACs of all patches over those of the stage, borders not clipped (as the paper counts)."""
+    stage = graph.operators[: last + 1]
+    patches = (graph.output_of(stage[-1]).shape[1] // pixels) ** 2
+    work = 0
     for op in reversed(stage):
-        window = op.attributes.window
-        assert window is not None
-        pixels = (pixels - 1) * window.stride_h + window.kernel_h
-    assert pixels == 63
+        work += macs_per_output(graph, op) * graph.output_of(op).shape[3] * pixels**2
+        if op.attributes.window is not None:
+            pixels = (pixels - 1) * op.attributes.window.stride_h + op.attributes.window.kernel_h
+    return pixels, patches * work / sum(macs(graph, op) for op in stage)
+
+
+@pytest.mark.parametrize(
+    ("model", "last", "pixels", "factor"),
+    [("zoo:mobilenet_v2", 12, 75, 1.42), ("zoo:mobilenet_v2_rd", LAST_PATCH_OPERATOR, 63, 1.18)],
+)
+def test_patch_stages_are_the_published_ones(model: str, last: int, pixels: int, factor: float) -> None:
+    graph = load(model)
+    assert graph.output_of(graph.operators[last]).shape[1:] == (28, 28, 32)
+    found_pixels, found_factor = patch_stage(graph, last, 7)
+    assert found_pixels == pixels
+    assert round(found_factor, 2) == factor
 
 
 def test_redistribution_keeps_the_work() -> None:
