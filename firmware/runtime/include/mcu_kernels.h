@@ -14,9 +14,12 @@ typedef struct mcu_gemm {
     int32_t act_max;
 } mcu_gemm;
 
-/* Outputs of one pixel, or of two at once, from widened inputs. */
+/* Outputs of one pixel, or of two at once, from widened inputs, saturated to int8. */
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
+
+/* Bring `count` outputs into the activation's range, where that is narrower than int8. */
+void mcu_gemm_clamp(const mcu_gemm *gemm, int8_t *out, int32_t count);
 
 typedef struct mcu_conv_1x1_params {
     mcu_gemm gemm;

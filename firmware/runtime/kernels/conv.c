@@ -121,4 +121,5 @@ void mcu_conv(const void *params, const mcu_rows *rows) {
         widen_one(p, rows, x);
         mcu_gemm_one(&p->gemm, rows->scratch, out);
     }
+    mcu_gemm_clamp(&p->gemm, rows->out[0], rows->out_width * out_step);
 }

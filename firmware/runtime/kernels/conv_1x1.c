@@ -48,4 +48,5 @@ void mcu_conv_1x1(const void *params, const mcu_rows *rows) {
         widen_one(in, p->gemm.quads, rows->scratch);
         mcu_gemm_one(&p->gemm, rows->scratch, out);
     }
+    mcu_gemm_clamp(&p->gemm, rows->out[0], rows->out_width * out_step);
 }

@@ -13,23 +13,200 @@
  * bytes (SXTB16) adds up A, and B = (raw - A) >> 8. The lowering proves |B| < 2^23 over all inputs; A and
  * raw may then wrap freely. The input's zero point is folded into the biases.
  *
- * Bound: a quad of two pixels and four channels costs 8 loads in two groups, 4 SXTB16 and 16 SMLAD, 30
- * cycles for 32 MACs; requantisation about 10 cycles an output. */
+ * Bound: for two pixels a pair of products of four channels takes 4 loads in a row (5 cycles), 8 SMLAD and
+ * 2 SXTB16, 15 cycles for 16 MACs; requantisation takes 8.5 cycles an output. For one pixel a quad
+ * takes 6 loads (7 cycles), 8 SMLAD and 4 SXTB16, 19 cycles for 16 MACs. */
+#include "mcu_asm.h"
 #include "mcu_kernels.h"
 #include "mcu_requantise.h"
 
-static void store_outputs(const mcu_gemm *gemm, int32_t packed, int32_t channels, int8_t *out) {
-    if (gemm->clamped) {
-        packed = mcu_min8(mcu_max8(packed, gemm->act_min), gemm->act_max);
-    }
-    if (channels >= 4) {
-        mcu_store32(out, packed);
-        return;
-    }
-    for (int32_t i = 0; i < channels; i++) {
-        out[i] = (int8_t)(packed >> (8 * i));
-    }
+#if MCU_TARGET
+
+/* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
+ * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
+#define PAIR_MACS                                                                                            \
+    "smlad r6, r2, r4, r6\n\t"                                                                               \
+    "smlad r10, r2, r5, r10\n\t"                                                                             \
+    "sxtb16 r2, r2\n\t"                                                                                      \
+    "smlad r8, r3, r4, r8\n\t"                                                                               \
+    "smlad r12, r3, r5, r12\n\t"                                                                             \
+    "sxtb16 r3, r3\n\t"                                                                                      \
+    "smlad r7, r2, r4, r7\n\t"                                                                               \
+    "smlad r11, r2, r5, r11\n\t"                                                                             \
+    "smlad r9, r3, r4, r9\n\t"                                                                               \
+    "smlad lr, r3, r5, lr\n\t"
+
+#define PAIR_STEP(first, second)                                                                             \
+    "ldr r2, [r0, #" first "]\n\t"                                                                           \
+    "ldr r3, [r0, #" second "]\n\t"                                                                          \
+    "ldr r4, [r1, #" first "]\n\t"                                                                           \
+    "ldr r5, [r1, #" second "]\n\t" PAIR_MACS
+
+/* One channel of both pixels: the doubled accumulators become saturated outputs. The scale's three words
+ * come into r2, r3, r4. */
+#define PAIR_SCALE(pixel0, pixel1)                                                                           \
+    "ldmia r0!, {r2, r3, r4}\n\t"                                                                            \
+    "add r1, r3, " pixel0 ", asr #31\n\t"                                                                    \
+    "add r5, r3, " pixel1 ", asr #31\n\t"                                                                    \
+    "smmlar " pixel0 ", " pixel0 ", r2, r1\n\t"                                                              \
+    "smmlar " pixel1 ", " pixel1 ", r2, r5\n\t"                                                              \
+    "asr " pixel0 ", " pixel0 ", r4\n\t"                                                                     \
+    "asr " pixel1 ", " pixel1 ", r4\n\t"                                                                     \
+    "ssat " pixel0 ", #8, " pixel0 "\n\t"                                                                    \
+    "ssat " pixel1 ", #8, " pixel1 "\n\t"
+
+/* `blocks` times four channels of two pixels; returns the stream behind them. What does not fit into the
+ * core's registers waits in the FPU's: s0 inputs less a loop's step, s1 the last loop's inputs, s2 quads
+ * modulo 2, s3 and s4 outputs, s5 the end of the outputs of pixel 0. */
+MCU_NAKED static const int32_t *pair_blocks(const int32_t *stream MCU_IN_REGISTER,
+                                            const int32_t *x MCU_IN_REGISTER, int32_t quads MCU_IN_REGISTER,
+                                            int32_t blocks MCU_IN_REGISTER, int8_t *out0 MCU_IN_REGISTER,
+                                            int8_t *out1 MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldr r4, [sp, #36]\n\t"
+            "ldr r5, [sp, #40]\n\t"
+            "add r3, r4, r3, lsl #2\n\t"
+            "vmov s3, s4, r4, r5\n\t"
+            "vmov s5, r3\n\t"
+            "add r4, r1, r2, lsl #4\n\t"
+            "subs r4, #32\n\t"
+            "ands r2, r2, #1\n\t"
+            "sub r1, r1, #32\n\t"
+            "add r1, r1, r2, lsl #4\n\t"
+            "vmov s0, s1, r1, r4\n\t"
+            "vmov s2, r2\n\t"
+            ".balign 4\n"
+            "1:\n\t"
+            "ldmia r0!, {r6-r9}\n\t"
+            "vmov r1, s0\n\t"
+            "vmov r2, s2\n\t"
+            "mov r10, r6\n\t"
+            "mov r11, r7\n\t"
+            "mov r12, r8\n\t"
+            "mov lr, r9\n\t"
+            "sub r0, r0, #32\n\t"
+            "cbz r2, 2f\n\t"
+            "add r0, r0, #16\n\t"
+            "b 3f\n\t"
+            ".balign 4\n"
+            "2:\n\t"
+            "ldr r2, [r0, #32]!\n\t"
+            "ldr r4, [r1, #32]!\n\t"
+            "ldr r3, [r0, #4]\n\t"
+            "ldr r5, [r1, #4]\n\t" PAIR_MACS PAIR_STEP(
+                "8", "12") "\n"
+                           "3:\n\t" PAIR_STEP("16", "20") PAIR_STEP(
+                               "24", "28") "vmov r2, s1\n\t"
+                                           "cmp r1, r2\n\t"
+                                           "bne 2b\n\t"
+                                           "add r0, r0, #32\n\t"
+                                           "subs r6, r6, r7\n\t"
+                                           "sub r8, r8, r9\n\t"
+                                           "sub r10, r10, r11\n\t"
+                                           "sub r12, r12, lr\n\t"
+                                           "lsls r7, r7, #1\n\t"
+                                           "asrs r6, r6, #7\n\t"
+                                           "lsl r9, r9, #1\n\t"
+                                           "asr r8, r8, #7\n\t"
+                                           "lsl r11, r11, #1\n\t"
+                                           "asr r10, r10, #7\n\t"
+                                           "lsl lr, lr, #1\n\t"
+                                           "asr r12, r12, #7\n\t" PAIR_SCALE("r7", "r11")
+                                               PAIR_SCALE("r6", "r10") PAIR_SCALE("r9", "lr")
+                                                   PAIR_SCALE("r8", "r12") "vmov r2, r3, s3, s4\n\t"
+                                                                           "bfi r7, r6, #8, #8\n\t"
+                                                                           "bfi r11, r10, #8, #8\n\t"
+                                                                           "bfi r7, r9, #16, #8\n\t"
+                                                                           "bfi r11, lr, #16, #8\n\t"
+                                                                           "bfi r7, r8, #24, #8\n\t"
+                                                                           "bfi r11, r12, #24, #8\n\t"
+                                                                           "str r7, [r2], #4\n\t"
+                                                                           "str r11, [r3], #4\n\t"
+                                                                           "vmov s3, s4, r2, r3\n\t"
+                                                                           "vmov r4, s5\n\t"
+                                                                           "cmp r2, r4\n\t"
+                                                                           "bne 1b\n\t"
+                                                                           "pop {r4-r11, pc}\n\t");
 }
+
+#define ONE_MACS                                                                                             \
+    "smlad r6, r2, r4, r6\n\t"                                                                               \
+    "sxtb16 r2, r2\n\t"                                                                                      \
+    "smlad r8, r3, r4, r8\n\t"                                                                               \
+    "sxtb16 r3, r3\n\t"                                                                                      \
+    "smlad r7, r2, r4, r7\n\t"                                                                               \
+    "smlad r9, r3, r4, r9\n\t"                                                                               \
+    "smlad r6, r10, r5, r6\n\t"                                                                              \
+    "sxtb16 r10, r10\n\t"                                                                                    \
+    "smlad r8, r11, r5, r8\n\t"                                                                              \
+    "sxtb16 r11, r11\n\t"                                                                                    \
+    "smlad r7, r10, r5, r7\n\t"                                                                              \
+    "smlad r9, r11, r5, r9\n\t"
+
+#define ONE_SCALE(pixel)                                                                                     \
+    "ldmia r0!, {r2, r3, r4}\n\t"                                                                            \
+    "add r1, r3, " pixel ", asr #31\n\t"                                                                     \
+    "smmlar " pixel ", " pixel ", r2, r1\n\t"                                                                \
+    "asr " pixel ", " pixel ", r4\n\t"                                                                       \
+    "ssat " pixel ", #8, " pixel "\n\t"
+
+/* The same for one pixel; r12 output, lr its end; s0 inputs, s1 their end, s2 quads modulo 2. */
+MCU_NAKED static const int32_t *one_blocks(const int32_t *stream MCU_IN_REGISTER,
+                                           const int32_t *x MCU_IN_REGISTER, int32_t quads MCU_IN_REGISTER,
+                                           int32_t blocks MCU_IN_REGISTER, int8_t *out MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldr r12, [sp, #36]\n\t"
+            "add lr, r12, r3, lsl #2\n\t"
+            "add r4, r1, r2, lsl #3\n\t"
+            "sub r4, r4, #16\n\t"
+            "ands r2, r2, #1\n\t"
+            "sub r1, r1, #16\n\t"
+            "add r1, r1, r2, lsl #3\n\t"
+            "vmov s0, s1, r1, r4\n\t"
+            "vmov s2, r2\n\t"
+            ".balign 4\n"
+            "1:\n\t"
+            "ldmia r0!, {r6-r9}\n\t"
+            "vmov r1, s0\n\t"
+            "vmov r2, s2\n\t"
+            "sub r0, r0, #32\n\t"
+            "cbz r2, 2f\n\t"
+            "add r0, r0, #16\n\t"
+            "b 3f\n\t"
+            ".balign 4\n"
+            "2:\n\t"
+            "ldr r2, [r0, #32]!\n\t"
+            "ldr r4, [r1, #16]!\n\t"
+            "ldr r3, [r0, #4]\n\t"
+            "ldr r10, [r0, #8]\n\t"
+            "ldr r11, [r0, #12]\n\t"
+            "ldr r5, [r1, #4]\n\t" ONE_MACS "\n"
+            "3:\n\t"
+            "ldr r2, [r0, #16]\n\t"
+            "ldr r3, [r0, #20]\n\t"
+            "ldr r10, [r0, #24]\n\t"
+            "ldr r11, [r0, #28]\n\t"
+            "ldr r4, [r1, #8]\n\t"
+            "ldr r5, [r1, #12]\n\t" ONE_MACS "vmov r2, s1\n\t"
+            "cmp r1, r2\n\t"
+            "bne 2b\n\t"
+            "add r0, r0, #32\n\t"
+            "subs r6, r6, r7\n\t"
+            "sub r8, r8, r9\n\t"
+            "lsls r7, r7, #1\n\t"
+            "asrs r6, r6, #7\n\t"
+            "lsl r9, r9, #1\n\t"
+            "asr r8, r8, #7\n\t" ONE_SCALE("r7") ONE_SCALE("r6") ONE_SCALE("r9")
+                ONE_SCALE("r8") "bfi r7, r6, #8, #8\n\t"
+                                "bfi r7, r9, #16, #8\n\t"
+                                "bfi r7, r8, #24, #8\n\t"
+                                "str r7, [r12], #4\n\t"
+                                "cmp r12, lr\n\t"
+                                "bne 1b\n\t"
+                                "pop {r4-r11, pc}\n\t");
+}
+
+#else
 
 static int32_t requantise4(int32_t raw_ab, int32_t a, int32_t raw_cd, int32_t c, const mcu_scale *scale) {
     const int32_t b = mcu_sub(raw_ab, a) >> 8;
@@ -38,52 +215,88 @@ static int32_t requantise4(int32_t raw_ab, int32_t a, int32_t raw_cd, int32_t c,
                      mcu_ssat8(mcu_scale_apply(c, &scale[2])), mcu_ssat8(mcu_scale_apply(d, &scale[3])));
 }
 
+/* One block of the pixel whose words are `step` apart. */
+static void one_block(const int32_t *stream, const int32_t *x, int32_t quads, int32_t step, int8_t *out) {
+    int32_t raw_ab = stream[0], a = stream[1], raw_cd = stream[2], c = stream[3];
+    stream += 4;
+    for (int32_t pair = 2 * quads; pair > 0; pair--) {
+        raw_ab = mcu_smlad(stream[0], *x, raw_ab);
+        raw_cd = mcu_smlad(stream[1], *x, raw_cd);
+        a = mcu_smlad(mcu_sxtb16(stream[0]), *x, a);
+        c = mcu_smlad(mcu_sxtb16(stream[1]), *x, c);
+        stream += 2;
+        x += step;
+    }
+    mcu_store32(out, requantise4(raw_ab, a, raw_cd, c, (const mcu_scale *)stream));
+}
+
+static const int32_t *one_blocks(const int32_t *stream, const int32_t *x, int32_t quads, int32_t blocks,
+                                 int8_t *out) {
+    for (; blocks > 0; blocks--) {
+        one_block(stream, x, quads, 1, out);
+        stream += 16 + 4 * quads;
+        out += 4;
+    }
+    return stream;
+}
+
+static const int32_t *pair_blocks(const int32_t *stream, const int32_t *x, int32_t quads, int32_t blocks,
+                                  int8_t *out0, int8_t *out1) {
+    for (; blocks > 0; blocks--) {
+        one_block(stream, x, quads, 2, out0);
+        one_block(stream, x + 1, quads, 2, out1);
+        stream += 16 + 4 * quads;
+        out0 += 4;
+        out1 += 4;
+    }
+    return stream;
+}
+
+#endif
+
+static void copy_left_over(int8_t *to, const int8_t *from, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+    }
+}
+
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
     const int32_t *stream = gemm->stream;
-    for (int32_t left = gemm->channels; left > 0; left -= 4) {
-        int32_t raw_ab = stream[0], a = stream[1], raw_cd = stream[2], c = stream[3];
-        const int32_t *from = x;
-        stream += 4;
-        for (int32_t pair = 2 * gemm->quads; pair > 0; pair--) {
-            const int32_t ab = stream[0], cd = stream[1];
-            raw_ab = mcu_smlad(ab, from[0], raw_ab);
-            raw_cd = mcu_smlad(cd, from[0], raw_cd);
-            a = mcu_smlad(mcu_sxtb16(ab), from[0], a);
-            c = mcu_smlad(mcu_sxtb16(cd), from[0], c);
-            stream += 2;
-            from += 1;
-        }
-        store_outputs(gemm, requantise4(raw_ab, a, raw_cd, c, (const mcu_scale *)stream), left, out);
-        stream += 12;
-        out += 4;
+    const int32_t blocks = gemm->channels >> 2, left_over = gemm->channels & 3;
+    if (blocks > 0) {
+        stream = one_blocks(stream, x, gemm->quads, blocks, out);
+    }
+    if (left_over > 0) {
+        int8_t last[4];
+        one_blocks(stream, x, gemm->quads, 1, last);
+        copy_left_over(out + 4 * blocks, last, left_over);
     }
 }
 
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
     const int32_t *stream = gemm->stream;
-    for (int32_t left = gemm->channels; left > 0; left -= 4) {
-        int32_t raw_ab0 = stream[0], a0 = stream[1], raw_cd0 = stream[2], c0 = stream[3];
-        int32_t raw_ab1 = raw_ab0, a1 = a0, raw_cd1 = raw_cd0, c1 = c0;
-        const int32_t *from = x;
-        stream += 4;
-        for (int32_t pair = 2 * gemm->quads; pair > 0; pair--) {
-            const int32_t x0 = from[0], x1 = from[1], ab = stream[0], cd = stream[1];
-            raw_ab0 = mcu_smlad(ab, x0, raw_ab0);
-            raw_ab1 = mcu_smlad(ab, x1, raw_ab1);
-            raw_cd0 = mcu_smlad(cd, x0, raw_cd0);
-            raw_cd1 = mcu_smlad(cd, x1, raw_cd1);
-            const int32_t low_ab = mcu_sxtb16(ab), low_cd = mcu_sxtb16(cd);
-            a0 = mcu_smlad(low_ab, x0, a0);
-            a1 = mcu_smlad(low_ab, x1, a1);
-            c0 = mcu_smlad(low_cd, x0, c0);
-            c1 = mcu_smlad(low_cd, x1, c1);
-            stream += 2;
-            from += 2;
-        }
-        store_outputs(gemm, requantise4(raw_ab0, a0, raw_cd0, c0, (const mcu_scale *)stream), left, out0);
-        store_outputs(gemm, requantise4(raw_ab1, a1, raw_cd1, c1, (const mcu_scale *)stream), left, out1);
-        stream += 12;
-        out0 += 4;
-        out1 += 4;
+    const int32_t blocks = gemm->channels >> 2, left_over = gemm->channels & 3;
+    if (blocks > 0) {
+        stream = pair_blocks(stream, x, gemm->quads, blocks, out0, out1);
+    }
+    if (left_over > 0) {
+        int8_t last0[4], last1[4];
+        pair_blocks(stream, x, gemm->quads, 1, last0, last1);
+        copy_left_over(out0 + 4 * blocks, last0, left_over);
+        copy_left_over(out1 + 4 * blocks, last1, left_over);
+    }
+}
+
+void mcu_gemm_clamp(const mcu_gemm *gemm, int8_t *out, int32_t count) {
+    if (!gemm->clamped) {
+        return;
+    }
+    for (; count >= 4; count -= 4) {
+        mcu_store32(out, mcu_min8(mcu_max8(mcu_load32(out), gemm->act_min), gemm->act_max));
+        out += 4;
+    }
+    for (; count > 0; count--) {
+        *out = (int8_t)mcu_min8(mcu_max8(*out, gemm->act_min), gemm->act_max);
+        out++;
     }
 }
