@@ -33,7 +33,7 @@ class TimedStep:
     execute: int
 
 
-def _ends_line(instruction: Instruction) -> bool:
+def ends_line(instruction: Instruction) -> bool:
     """Whether control never goes on behind ``instruction``."""
     return instruction.branch is not Branch.NONE and not instruction.flags & Flag.CONDITIONAL
 
@@ -42,7 +42,7 @@ def split_lines(run: Sequence[Instruction]) -> list[Sequence[Instruction]]:
     """Cut a run behind branches that are always taken: their target happens to be the next address."""
     lines, first = [], 0
     for index, instruction in enumerate(run):
-        if _ends_line(instruction) or index == len(run) - 1:
+        if ends_line(instruction) or index == len(run) - 1:
             lines.append(run[first : index + 1])
             first = index + 1
     return lines

@@ -1,0 +1,267 @@
+"""The native library as ctypes sees it; mirrors native/mcusim_core.h."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from ctypes import (
+    POINTER,
+    Structure,
+    c_int16,
+    c_int32,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from functools import cache
+from pathlib import Path
+
+from mcusim.timing.decode import ENCODINGS16, ENCODINGS32
+from mcusim.timing.isa import Encoding
+from mcusim.timing.model import TimingModel
+from mcusim.timing.rules import CLASS_CYCLES
+
+ABI = 1
+_PARAMETERS, _KINDS = 64, 32
+
+
+class EncodingRow(Structure):
+    """mcusim_encoding"""
+
+    _fields_ = (
+        ("mask", c_uint32),
+        ("value", c_uint32),
+        ("flags", c_uint16),
+        ("kind", c_uint8),
+        ("address", c_uint8 * 2),
+        ("write", c_uint8 * 2),
+        ("fp_read", c_uint8 * 3),
+        ("fp_write", c_uint8),
+        ("registers", c_uint8),
+        ("write_back", c_uint8),
+        ("offset", c_uint8),
+        ("branch", c_uint8),
+    )
+
+
+class Timing(Structure):
+    """mcusim_timing"""
+
+    _fields_ = (
+        ("narrow", POINTER(EncodingRow)),
+        ("wide", POINTER(EncodingRow)),
+        ("narrow_count", c_uint32),
+        ("wide_count", c_uint32),
+        ("parameters", c_int32 * _PARAMETERS),
+        ("kind_cycles", c_uint8 * _KINDS),
+        ("kind_word_cycles", c_uint8 * _KINDS),
+        ("fetch_words", c_int32),
+        ("fetch_free_delay", c_int32),
+        ("fetch_sticky", c_int32),
+        ("fetch_blocked", c_int32),
+    )
+
+
+class Region(Structure):
+    """mcusim_region"""
+
+    _fields_ = (("data", c_void_p), ("start", c_uint32), ("size", c_uint32))
+
+
+class Function(Structure):
+    """mcusim_function"""
+
+    _fields_ = (("start", c_uint32), ("end", c_uint32), ("watch", c_uint32))
+
+
+class Emulator(Structure):
+    """mcusim_emulator"""
+
+    _fields_ = (
+        ("engine", c_void_p),
+        ("hook_add", c_void_p),
+        ("hook_del", c_void_p),
+        ("emu_stop", c_void_p),
+        ("reg_read", c_void_p),
+        ("block_hook_kind", c_int32),
+        ("stack_pointer_register", c_int32),
+    )
+
+
+class Spec(Structure):
+    """mcusim_spec"""
+
+    _fields_ = (
+        ("emulator", Emulator),
+        ("timing", POINTER(Timing)),
+        ("code", POINTER(Region)),
+        ("sram", POINTER(Region)),
+        ("functions", POINTER(Function)),
+        ("code_count", c_uint32),
+        ("sram_count", c_uint32),
+        ("function_count", c_uint32),
+        ("stack_limit", c_uint32),
+        ("cycle_limit", c_uint64),
+    )
+
+
+class RunRow(Structure):
+    """mcusim_run_count"""
+
+    _fields_ = (
+        ("count", c_uint64),
+        ("start", c_uint32),
+        ("end", c_uint32),
+        ("next", c_uint32),
+        ("unused", c_uint32),
+    )
+
+
+class NodeRow(Structure):
+    """mcusim_call_node"""
+
+    _fields_ = (
+        ("calls", c_uint64),
+        ("cycles", c_uint64),
+        ("instructions", c_uint64),
+        ("function", c_uint32),
+        ("parent", c_int32),
+    )
+
+
+class LayerRow(Structure):
+    """mcusim_layer_record"""
+
+    _fields_ = (
+        ("calls", c_uint64),
+        ("cycles", c_uint64),
+        ("instructions", c_uint64),
+        ("touched_bytes", c_uint64),
+        ("function", c_uint32),
+        ("stack_bytes", c_uint32),
+    )
+
+
+class Totals(Structure):
+    """mcusim_totals"""
+
+    _fields_ = (
+        ("cycles", c_uint64),
+        ("instructions", c_uint64),
+        ("runs", c_uint32),
+        ("nodes", c_uint32),
+        ("layers", c_uint32),
+        ("sp_min", c_uint32),
+        ("sp_min_node", c_int32),
+        ("current_node", c_int32),
+    )
+
+
+class StopRow(Structure):
+    """mcusim_stop_state"""
+
+    _fields_ = (("stop", c_uint32), ("address", c_uint32), ("instruction", c_uint32))
+
+
+class InstructionRow(Structure):
+    """mcusim_instruction"""
+
+    _fields_ = (
+        ("address", c_uint32),
+        ("address_registers", c_uint32),
+        ("writes", c_uint32),
+        ("fp_reads", c_uint32),
+        ("fp_writes", c_uint32),
+        ("sp_delta", c_int32),
+        ("base", c_int16),
+        ("flags", c_uint16),
+        ("size", c_uint8),
+        ("kind", c_uint8),
+        ("count", c_uint8),
+        ("branch", c_uint8),
+        ("it_length", c_uint8),
+    )
+
+
+def _library_path() -> Path:
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    return Path(__file__).parent / f"libmcusim_core{suffix}"
+
+
+_CORE = c_void_p
+_SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
+    "mcusim_core_new": (_CORE, (POINTER(Spec),)),
+    "mcusim_core_free": (None, (_CORE,)),
+    "mcusim_core_begin": (None, (_CORE, c_uint32, c_uint32, c_uint32)),
+    "mcusim_core_resume": (None, (_CORE,)),
+    "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),
+    "mcusim_core_finish": (None, (_CORE, c_uint32)),
+    "mcusim_core_cycles": (c_uint64, (_CORE,)),
+    "mcusim_core_stop_state": (None, (_CORE, POINTER(StopRow))),
+    "mcusim_core_totals": (None, (_CORE, POINTER(Totals))),
+    "mcusim_core_runs": (None, (_CORE, POINTER(RunRow))),
+    "mcusim_core_nodes": (None, (_CORE, POINTER(NodeRow))),
+    "mcusim_core_layers": (None, (_CORE, POINTER(LayerRow))),
+    "mcusim_core_high_water": (None, (_CORE, POINTER(c_uint32))),
+    "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
+    "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
+}
+
+
+@cache
+def load() -> ctypes.CDLL:
+    """The native library with its functions declared.
+
+    Raises OSError if it is not there, cannot be loaded, or is of another version.
+    """
+    path = _library_path()
+    if not path.exists():
+        raise OSError(f"{path.name} is not built")
+    library = ctypes.CDLL(str(path))
+    library.mcusim_core_abi.restype = c_uint32
+    if library.mcusim_core_abi() != ABI:
+        raise OSError(f"{path.name} is of another version")
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def _padded(values: Sequence[int], size: int) -> tuple[int, ...]:
+    return (*values, *[0] * (size - len(values)))
+
+
+def _row(encoding: Encoding) -> EncodingRow:
+    row = EncodingRow()
+    for name in ("mask", "value", "flags", "kind", "registers", "write_back", "offset", "branch"):
+        setattr(row, name, int(getattr(encoding, name)))
+    row.address[:] = _padded(encoding.address, 2)
+    row.write[:] = _padded(encoding.write, 2)
+    row.fp_read[:] = _padded(encoding.fp_read, 3)
+    row.fp_write = _padded(encoding.fp_write, 1)[0]
+    return row
+
+
+@cache
+def _tables() -> tuple[ctypes.Array[EncodingRow], ctypes.Array[EncodingRow]]:
+    narrow, wide = [_row(e) for e in ENCODINGS16], [_row(e) for e in ENCODINGS32]
+    return (EncodingRow * len(narrow))(*narrow), (EncodingRow * len(wide))(*wide)
+
+
+def timing_table(model: TimingModel) -> Timing:
+    """The model's rules and the decoder's tables in native form."""
+    narrow, wide = _tables()
+    timing = Timing(narrow=narrow, wide=wide, narrow_count=len(narrow), wide_count=len(wide))
+    timing.parameters[:] = _padded(model.parameters, _PARAMETERS)
+    for kind, (fixed, per_word) in CLASS_CYCLES.items():
+        timing.kind_cycles[kind] = fixed
+        timing.kind_word_cycles[kind] = per_word
+    timing.fetch_words = model.variant.words
+    timing.fetch_free_delay = model.variant.free_delay
+    timing.fetch_sticky = model.variant.sticky
+    timing.fetch_blocked = model.variant.blocked
+    return timing

@@ -1,0 +1,175 @@
+"""The native core: binds the C library to a Unicorn engine."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import byref, c_uint32, c_void_p
+from typing import Any
+
+import numpy as np
+from unicorn import UC_HOOK_BLOCK, arm_const
+from unicorn.unicorn_py3 import unicorn as binding
+from unicorn.unicorn_py3.unicorn import Uc
+
+from mcusim.core import library as lib
+from mcusim.core.interface import (
+    CallNode,
+    CodeRegion,
+    CoreSpec,
+    Counts,
+    FunctionRange,
+    LayerRecord,
+    RunCount,
+    SramRegion,
+    Stop,
+    StopState,
+)
+from mcusim.timing.model import TimingModel
+
+
+def _regions(regions: Sequence[CodeRegion] | Sequence[SramRegion]) -> ctypes.Array[lib.Region]:
+    rows = []
+    for region in regions:
+        content = np.frombuffer(region.data, np.uint8)
+        rows.append(lib.Region(content.ctypes.data, region.start, content.size))
+    return (lib.Region * len(rows))(*rows)
+
+
+def _functions(functions: Sequence[FunctionRange]) -> ctypes.Array[lib.Function]:
+    rows = [lib.Function(f.start, f.end, int(f.watch)) for f in functions]
+    return (lib.Function * len(rows))(*rows)
+
+
+def _emulator(uc: Uc) -> lib.Emulator:
+    """The engine's handle and functions; the binding keeps them under names of its own."""
+
+    def address(function: Any) -> int | None:
+        return ctypes.cast(function, c_void_p).value
+
+    library = binding.uclib
+    return lib.Emulator(
+        engine=uc._uch,
+        hook_add=address(library.uc_hook_add),
+        hook_del=address(library.uc_hook_del),
+        emu_stop=address(library.uc_emu_stop),
+        reg_read=address(library.uc_reg_read),
+        block_hook_kind=UC_HOOK_BLOCK,
+        stack_pointer_register=arm_const.UC_ARM_REG_SP,
+    )
+
+
+class NativeCore:
+    """The Core protocol on the C library. Raises OSError if the library cannot be used."""
+
+    def __init__(self, uc: Uc, spec: CoreSpec) -> None:
+        self._handle: int | None = None
+        self._library = lib.load()
+        self._uc = uc
+        self._timing = lib.timing_table(TimingModel(spec.model))
+        code, sram, functions = _regions(spec.code), _regions(spec.sram), _functions(spec.functions)
+        self._kept = (spec, code, sram, functions)
+        native = lib.Spec(
+            emulator=_emulator(uc),
+            timing=ctypes.pointer(self._timing),
+            code=code,
+            sram=sram,
+            functions=functions,
+            code_count=len(code),
+            sram_count=len(sram),
+            function_count=len(functions),
+            stack_limit=spec.stack_limit,
+            cycle_limit=spec.cycle_limit,
+        )
+        self._handle = self._library.mcusim_core_new(byref(native))
+        if not self._handle:
+            raise OSError("the emulator refused the block callback")
+
+    @property
+    def cycles(self) -> int:
+        """Cycles up to the start of the pending run's last known block."""
+        return int(self._library.mcusim_core_cycles(self._handle))
+
+    @property
+    def call_chain(self) -> Sequence[int]:
+        """Starts of the functions on the shadow call stack, outermost first."""
+        totals = self._totals()
+        return _chain(self._nodes(totals.nodes), totals.current_node)
+
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+        """Forget all counts and start at ``address``."""
+        self._library.mcusim_core_begin(self._handle, address, stack_pointer, return_address)
+
+    def resume(self) -> None:
+        """Clear the stop state."""
+        self._library.mcusim_core_resume(self._handle)
+
+    def jump(self, address: int, cycles: int) -> None:
+        """The machine moves execution to ``address``."""
+        self._library.mcusim_core_jump(self._handle, address, cycles)
+
+    def finish(self, end: int) -> None:
+        """Commit the pending run up to ``end``."""
+        self._library.mcusim_core_finish(self._handle, end)
+
+    def stop_state(self) -> StopState:
+        """Why the core stopped the engine."""
+        row = lib.StopRow()
+        self._library.mcusim_core_stop_state(self._handle, byref(row))
+        return StopState(Stop(row.stop), row.address, row.instruction)
+
+    def counts(self) -> Counts:
+        """Everything counted so far; runs sorted by address."""
+        totals = self._totals()
+        nodes = self._nodes(totals.nodes)
+        high_water = (c_uint32 * len(self._kept[2]))()
+        self._library.mcusim_core_high_water(self._handle, high_water)
+        return Counts(
+            cycles=totals.cycles,
+            instructions=totals.instructions,
+            runs=self._runs(totals.runs),
+            nodes=nodes,
+            layers=self._layers(totals.layers),
+            sp_min=totals.sp_min,
+            sp_min_chain=_chain(nodes, totals.sp_min_node),
+            high_water=tuple(high_water),
+        )
+
+    def close(self) -> None:
+        """Remove the hook and free native memory; further calls do nothing."""
+        if self._handle:
+            self._library.mcusim_core_free(self._handle)
+            self._handle = None
+
+    def _totals(self) -> lib.Totals:
+        totals = lib.Totals()
+        self._library.mcusim_core_totals(self._handle, byref(totals))
+        return totals
+
+    def _runs(self, count: int) -> Sequence[RunCount]:
+        rows = (lib.RunRow * count)()
+        self._library.mcusim_core_runs(self._handle, rows)
+        runs = [RunCount(r.start, r.end, r.next, r.count) for r in rows]
+        return tuple(sorted(runs, key=lambda run: (run.start, run.end, run.next)))
+
+    def _nodes(self, count: int) -> Sequence[CallNode]:
+        rows = (lib.NodeRow * count)()
+        self._library.mcusim_core_nodes(self._handle, rows)
+        return tuple(CallNode(r.function, r.parent, r.calls, r.cycles, r.instructions) for r in rows)
+
+    def _layers(self, count: int) -> Sequence[LayerRecord]:
+        rows = (lib.LayerRow * count)()
+        self._library.mcusim_core_layers(self._handle, rows)
+        return tuple(
+            LayerRecord(r.function, r.calls, r.cycles, r.instructions, r.touched_bytes, r.stack_bytes)
+            for r in rows
+        )
+
+
+def _chain(nodes: Sequence[CallNode], node: int) -> tuple[int, ...]:
+    """Functions from the root to ``node``."""
+    chain = []
+    while node >= 0:
+        chain.append(nodes[node].function)
+        node = nodes[node].parent
+    return tuple(reversed(chain))

@@ -1,0 +1,89 @@
+/* Shadow call stack, call tree and layer records. */
+#ifndef MCUSIM_CALLS_H
+#define MCUSIM_CALLS_H
+
+#include "memory.h"
+
+enum { MAXIMUM_DEPTH = 1 << 16 };
+
+/* Where execution is, as far as the call tree needs to know. */
+typedef struct {
+    uint64_t cycles;
+    uint64_t instructions;
+    uint32_t sp;
+} moment;
+
+typedef struct {
+    uint32_t function;
+    int32_t parent;
+    int32_t first_child;
+    int32_t sibling;
+    uint64_t calls;
+    uint64_t cycles;
+    uint64_t instructions;
+} call_node;
+
+typedef struct {
+    uint32_t return_address;
+    int32_t node;
+    int32_t layer; /* -1 for none */
+    uint32_t function;
+    uint8_t stops;
+    uint8_t is_tail; /* shares the return address of the frame below */
+    uint32_t outer_lowest;
+    moment entry;
+} call_frame;
+
+typedef struct {
+    uint32_t function;
+    uint32_t open;
+    uint64_t calls;
+    uint64_t cycles;
+    uint64_t instructions;
+    uint32_t stack_bytes;
+    touched_set touched;
+} layer_record;
+
+typedef struct {
+    const mcusim_spec *spec;
+    sram_memory *sram;
+    call_frame *frames;
+    uint32_t depth;
+    uint32_t frame_capacity;
+    call_node *nodes;
+    uint32_t node_count;
+    uint32_t node_capacity;
+    int32_t first_root;
+    int32_t current;
+    moment since; /* when `current` became the current node */
+    layer_record *layers;
+    int32_t *layer_of; /* by function index, -1 for none */
+    touched_set **open_sets;
+    uint32_t layer_count;
+    uint32_t lowest; /* lowest stack pointer since the innermost open layer was entered */
+} call_state;
+
+void calls_init(call_state *calls, const mcusim_spec *spec, sram_memory *sram);
+void calls_free(call_state *calls);
+void calls_reset(call_state *calls);
+
+/* Enter the function at `address` (index `function`, -1 if none starts there). */
+void calls_enter(call_state *calls, uint32_t address, int32_t function, uint32_t return_address, moment now);
+
+/* Branch to a function's start that keeps the return address of the present one. */
+void calls_tail(call_state *calls, uint32_t address, int32_t function, moment now);
+
+/* Return to `address` if it is the innermost return address; `stopped` receives the start of the
+ * outermost function left that stops. */
+int calls_return(call_state *calls, uint32_t address, moment now, uint32_t *stopped);
+
+/* Leave frames until one with this return address is left; nothing if there is none. */
+int calls_unwind(call_state *calls, uint32_t address, moment now, uint32_t *stopped);
+
+/* Credit the current node with what happened since it became current. */
+void calls_settle(call_state *calls, moment now);
+
+/* Compare SRAM and credit the open layers. */
+void calls_compare_sram(call_state *calls);
+
+#endif

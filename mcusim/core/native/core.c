@@ -1,0 +1,314 @@
+#include <string.h>
+
+#include "allocate.h"
+#include "calls.h"
+#include "runs.h"
+
+enum { FILTER_SIZE = 4096 };
+
+struct mcusim_core {
+    /* The pending run; `block` is the start of its last known block. */
+    uint32_t start;
+    uint32_t block;
+    uint32_t end;
+    uint64_t cycles;
+    uint64_t instructions;
+    uint64_t cycle_limit;
+    mcusim_spec spec;
+    size_t hook;
+    uint32_t sp;
+    uint32_t sp_min;
+    int32_t sp_min_node;
+    mcusim_stop_state stop;
+    uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
+    sram_memory sram;
+    call_state calls;
+    run_store runs;
+};
+
+static uint32_t filter_slot(uint32_t address) {
+    return address >> 1 & (FILTER_SIZE - 1);
+}
+
+static moment present(const mcusim_core *core) {
+    return (moment){core->cycles, core->instructions, core->sp};
+}
+
+/* The first reason counts, except that what ends the simulation takes precedence over a watch. */
+static void stop(mcusim_core *core, mcusim_stop why, uint32_t address, uint32_t instruction) {
+    if (core->stop.stop >= STOP_CYCLES) {
+        return;
+    }
+    core->stop = (mcusim_stop_state){why, address, instruction};
+    core->spec.emulator.emu_stop(core->spec.emulator.engine);
+}
+
+static void read_stack_pointer(mcusim_core *core) {
+    const mcusim_emulator *emulator = &core->spec.emulator;
+    uint64_t value = 0;
+    if (emulator->reg_read(emulator->engine, emulator->stack_pointer_register, &value) == 0) {
+        core->sp = (uint32_t)value;
+    }
+}
+
+static void note_stack(mcusim_core *core, uint32_t lowest, const run_edge *edge, uint32_t sp_before) {
+    if (lowest < core->calls.lowest) {
+        core->calls.lowest = lowest;
+    }
+    if (lowest < core->sp_min) {
+        core->sp_min = lowest;
+        core->sp_min_node = core->calls.current;
+        if (lowest < core->spec.stack_limit) {
+            stop(core, STOP_STACK, lowest,
+                 run_stack_culprit(&core->runs, edge, sp_before, core->spec.stack_limit));
+        }
+    }
+}
+
+static void commit_stack(mcusim_core *core, const run_edge *edge) {
+    uint32_t before = core->sp;
+    note_stack(core, before + (uint32_t)edge->lowest, edge, before);
+    if (edge->dynamic_sp) {
+        read_stack_pointer(core);
+        note_stack(core, core->sp + (uint32_t)edge->lowest_back, edge, before);
+    } else {
+        core->sp = before + (uint32_t)edge->sp_delta;
+    }
+}
+
+static void enter(mcusim_core *core, const run_edge *edge) {
+    calls_enter(&core->calls, edge->next, edge->function, edge->end, present(core));
+    if (edge->function >= 0 && core->spec.functions[edge->function].watch & WATCH_STOP) {
+        stop(core, STOP_ENTERED, edge->next, 0);
+    }
+}
+
+static void tail_call(mcusim_core *core, const run_edge *edge) {
+    calls_tail(&core->calls, edge->next, edge->function, present(core));
+    if (core->spec.functions[edge->function].watch & WATCH_STOP) {
+        stop(core, STOP_ENTERED, edge->next, 0);
+    }
+}
+
+static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
+    uint32_t stopped = 0;
+    int returned = calls_return(&core->calls, edge->next, present(core), &stopped);
+    if (!returned && edge->function >= 0) {
+        tail_call(core, edge);
+    } else if (!returned) {
+        calls_unwind(&core->calls, edge->next, present(core), &stopped);
+    }
+    if (stopped) {
+        stop(core, STOP_RETURNED, stopped, 0);
+    }
+}
+
+static void attend(mcusim_core *core, const run_edge *edge) {
+    if (edge->writes_sp) {
+        commit_stack(core, edge);
+    }
+    if (edge->flow == FLOW_CALL) {
+        enter(core, edge);
+    } else if (edge->flow == FLOW_INDIRECT) {
+        branch_indirectly(core, edge);
+    } else if (edge->flow == FLOW_TAIL) {
+        tail_call(core, edge);
+    }
+    if (edge->undecoded) {
+        stop(core, STOP_UNDECODED, edge->undecoded, edge->undecoded);
+    }
+}
+
+static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
+    run_edge *edge = runs_find(&core->runs, core->start, end, next);
+    ++edge->count;
+    core->cycles += edge->cycles;
+    core->instructions += edge->instructions;
+    if (edge->attention) {
+        attend(core, edge);
+    }
+    if (core->cycles >= core->cycle_limit) {
+        stop(core, STOP_CYCLES, 0, 0);
+    }
+}
+
+/* A block that starts where the last one ended belongs to its run, unless an unconditional branch to a
+ * function that happens to be next was taken. */
+static int goes_on(mcusim_core *core, uint32_t address) {
+    if (address != core->end) {
+        return 0;
+    }
+    if (core->start == core->end || !core->may_be_entry[filter_slot(address)]) {
+        return 1;
+    }
+    int32_t function = function_at(&core->spec, address);
+    return function < 0 || core->spec.functions[function].start != address ||
+           !run_ends_line(&core->runs, core->start, core->end);
+}
+
+static void on_block(void *engine, uint64_t address, uint32_t size, void *user) {
+    mcusim_core *core = user;
+    uint32_t block = (uint32_t)address;
+    (void)engine;
+    if (!goes_on(core, block)) {
+        if (core->start != core->end) {
+            commit(core, core->end, block);
+        }
+        core->start = core->end = block;
+        if (core->stop.stop) {
+            core->block = block;
+            return;
+        }
+    }
+    core->block = block;
+    core->end += size;
+}
+
+uint32_t mcusim_core_abi(void) {
+    return MCUSIM_CORE_ABI;
+}
+
+mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
+    union {
+        void (*function)(void *, uint64_t, uint32_t, void *);
+        void *pointer;
+    } callback = {on_block};
+    mcusim_core *core = allocate_zeroed(1, sizeof *core);
+    core->spec = *spec;
+    core->cycle_limit = spec->cycle_limit ? spec->cycle_limit : UINT64_MAX;
+    core->sp_min_node = -1;
+    for (uint32_t i = 0; i < spec->function_count; ++i) {
+        core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
+    }
+    sram_init(&core->sram, spec->sram, spec->sram_count);
+    calls_init(&core->calls, &core->spec, &core->sram);
+    runs_init(&core->runs, &core->spec);
+    const mcusim_emulator *emulator = &core->spec.emulator;
+    /* begin > end: every address */
+    if (emulator->hook_add(emulator->engine, &core->hook, emulator->block_hook_kind, callback.pointer, core,
+                           1, 0)) {
+        core->hook = 0;
+        mcusim_core_free(core);
+        return NULL;
+    }
+    return core;
+}
+
+void mcusim_core_free(mcusim_core *core) {
+    if (core->hook) {
+        core->spec.emulator.hook_del(core->spec.emulator.engine, core->hook);
+    }
+    runs_free(&core->runs);
+    calls_free(&core->calls);
+    sram_free(&core->sram);
+    free(core);
+}
+
+void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_pointer, uint32_t return_address) {
+    int32_t function = function_at(&core->spec, address);
+    uint32_t entry = function >= 0 ? core->spec.functions[function].start : address;
+    core->start = core->block = core->end = address;
+    core->cycles = core->instructions = 0;
+    core->sp = core->sp_min = stack_pointer;
+    core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
+    runs_reset_counts(&core->runs);
+    sram_begin(&core->sram);
+    calls_reset(&core->calls);
+    calls_enter(&core->calls, entry, function, return_address, present(core));
+    core->calls.lowest = stack_pointer;
+    core->calls.frames[0].stops |= return_address != 0;
+    core->sp_min_node = core->calls.current;
+}
+
+void mcusim_core_resume(mcusim_core *core) {
+    core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
+    read_stack_pointer(core);
+}
+
+void mcusim_core_finish(mcusim_core *core, uint32_t end) {
+    if (end > core->start) {
+        commit(core, end, 0);
+    }
+    core->start = core->block = core->end = end;
+}
+
+void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
+    uint32_t from = core->end;
+    uint32_t stopped = 0;
+    int32_t function = function_at(&core->spec, address);
+    if (core->start != core->end) {
+        commit(core, core->end, 0);
+    }
+    core->cycles += cycles;
+    read_stack_pointer(core);
+    if (function >= 0 && core->spec.functions[function].start == address) {
+        calls_enter(&core->calls, address, function, from, present(core));
+    } else {
+        calls_unwind(&core->calls, address, present(core), &stopped);
+    }
+    if (stopped) {
+        stop(core, STOP_RETURNED, stopped, 0);
+    }
+    core->start = core->block = core->end = address;
+}
+
+uint64_t mcusim_core_cycles(mcusim_core *core) {
+    if (core->block == core->start) {
+        return core->cycles;
+    }
+    return core->cycles + runs_find(&core->runs, core->start, core->block, 0)->cycles;
+}
+
+void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state) {
+    *state = core->stop;
+}
+
+void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
+    calls_settle(&core->calls, present(core));
+    calls_compare_sram(&core->calls);
+    *totals = (mcusim_totals){
+        .cycles = core->cycles,
+        .instructions = core->instructions,
+        .nodes = core->calls.node_count,
+        .layers = core->calls.layer_count,
+        .sp_min = core->sp_min,
+        .sp_min_node = core->sp_min_node,
+        .current_node = core->calls.depth ? core->calls.frames[core->calls.depth - 1].node : -1,
+    };
+    for (uint32_t i = 0; i < core->runs.count; ++i) {
+        totals->runs += runs_at(&core->runs, i)->count != 0;
+    }
+}
+
+void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs) {
+    for (uint32_t i = 0; i < core->runs.count; ++i) {
+        const run_edge *edge = runs_at(&core->runs, i);
+        if (edge->count) {
+            *runs++ = (mcusim_run_count){edge->count, edge->start, edge->end, edge->next, 0};
+        }
+    }
+}
+
+void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes) {
+    for (uint32_t i = 0; i < core->calls.node_count; ++i) {
+        const call_node *node = &core->calls.nodes[i];
+        nodes[i] =
+            (mcusim_call_node){node->calls, node->cycles, node->instructions, node->function, node->parent};
+    }
+}
+
+void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers) {
+    for (uint32_t i = 0; i < core->calls.layer_count; ++i) {
+        const layer_record *layer = &core->calls.layers[i];
+        layers[i] = (mcusim_layer_record){
+            layer->calls,           layer->cycles,   layer->instructions,
+            layer->touched.members, layer->function, layer->stack_bytes,
+        };
+    }
+}
+
+void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
+    for (uint32_t i = 0; i < core->sram.count; ++i) {
+        bytes[i] = core->sram.areas[i].high_water;
+    }
+}

@@ -1,0 +1,189 @@
+/* Interface of the native core: plain C structures, loaded from Python without its headers.
+ *
+ * The core watches a Unicorn engine through one block callback. It cuts execution into linear runs, costs
+ * each distinct run once and keeps counts, a call tree, layer records and the deepest stack pointer.
+ * Memory that cannot be allocated ends the process. */
+#ifndef MCUSIM_CORE_H
+#define MCUSIM_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define MCUSIM_API __declspec(dllexport)
+#else
+#define MCUSIM_API __attribute__((visibility("default")))
+#endif
+
+#define MCUSIM_CORE_ABI 1
+
+enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32 };
+
+typedef enum {
+    STOP_NONE,
+    STOP_ENTERED,
+    STOP_RETURNED,
+    STOP_CYCLES,
+    STOP_STACK,
+    STOP_UNDECODED,
+} mcusim_stop;
+
+enum { WATCH_STOP = 1, WATCH_LAYER = 2 };
+
+/* A row of the decoder's table; field codes as in mcusim/timing/isa.py, 0 for none. */
+typedef struct {
+    uint32_t mask;
+    uint32_t value;
+    uint16_t flags;
+    uint8_t kind;
+    uint8_t address[2];
+    uint8_t write[2];
+    uint8_t fp_read[3];
+    uint8_t fp_write;
+    uint8_t registers;
+    uint8_t write_back;
+    uint8_t offset;
+    uint8_t branch;
+} mcusim_encoding;
+
+/* A timing model: the encodings, the rules' cycles, and the fetch variant. */
+typedef struct {
+    const mcusim_encoding *narrow;
+    const mcusim_encoding *wide;
+    uint32_t narrow_count;
+    uint32_t wide_count;
+    int32_t parameters[MCUSIM_PARAMETERS];
+    uint8_t kind_cycles[MCUSIM_KINDS];      /* parameter of the fixed part */
+    uint8_t kind_word_cycles[MCUSIM_KINDS]; /* parameter of the part per word moved */
+    int32_t fetch_words;
+    int32_t fetch_free_delay;
+    int32_t fetch_sticky;
+    int32_t fetch_blocked;
+} mcusim_timing;
+
+typedef struct {
+    uint8_t *data;
+    uint32_t start;
+    uint32_t size;
+} mcusim_region;
+
+typedef struct {
+    uint32_t start;
+    uint32_t end;
+    uint32_t watch;
+} mcusim_function;
+
+/* The emulator and the functions of its library that the core calls. */
+typedef struct {
+    void *engine;
+    int (*hook_add)(void *engine, size_t *hook, int kind, void *callback, void *user, uint64_t begin,
+                    uint64_t end, ...);
+    int (*hook_del)(void *engine, size_t hook);
+    int (*emu_stop)(void *engine);
+    int (*reg_read)(void *engine, int reg, void *value);
+    int32_t block_hook_kind;
+    int32_t stack_pointer_register;
+} mcusim_emulator;
+
+typedef struct {
+    mcusim_emulator emulator;
+    const mcusim_timing *timing;
+    const mcusim_region *code;
+    const mcusim_region *sram;
+    const mcusim_function *functions; /* sorted by start */
+    uint32_t code_count;
+    uint32_t sram_count;
+    uint32_t function_count;
+    uint32_t stack_limit;
+    uint64_t cycle_limit;
+} mcusim_spec;
+
+typedef struct {
+    uint64_t count;
+    uint32_t start;
+    uint32_t end;
+    uint32_t next;
+    uint32_t unused;
+} mcusim_run_count;
+
+typedef struct {
+    uint64_t calls;
+    uint64_t cycles;
+    uint64_t instructions;
+    uint32_t function;
+    int32_t parent;
+} mcusim_call_node;
+
+typedef struct {
+    uint64_t calls;
+    uint64_t cycles;
+    uint64_t instructions;
+    uint64_t touched_bytes;
+    uint32_t function;
+    uint32_t stack_bytes;
+} mcusim_layer_record;
+
+typedef struct {
+    uint64_t cycles;
+    uint64_t instructions;
+    uint32_t runs;
+    uint32_t nodes;
+    uint32_t layers;
+    uint32_t sp_min;
+    int32_t sp_min_node;  /* -1: no stack pointer seen */
+    int32_t current_node; /* -1: nothing has begun */
+} mcusim_totals;
+
+typedef struct {
+    uint32_t stop;
+    uint32_t address;
+    uint32_t instruction;
+} mcusim_stop_state;
+
+/* What the decoder tells of one instruction; see mcusim/timing/decode.py. */
+typedef struct {
+    uint32_t address;
+    uint32_t address_registers;
+    uint32_t writes;
+    uint32_t fp_reads;
+    uint32_t fp_writes;
+    int32_t sp_delta;
+    int16_t base;
+    uint16_t flags;
+    uint8_t size;
+    uint8_t kind;
+    uint8_t count;
+    uint8_t branch;
+    uint8_t it_length;
+} mcusim_instruction;
+
+typedef struct mcusim_core mcusim_core;
+
+MCUSIM_API uint32_t mcusim_core_abi(void);
+
+/* NULL if the emulator refuses the callback. The tables and memory of `spec` must outlive the core. */
+MCUSIM_API mcusim_core *mcusim_core_new(const mcusim_spec *spec);
+MCUSIM_API void mcusim_core_free(mcusim_core *core);
+
+MCUSIM_API void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_pointer,
+                                  uint32_t return_address);
+MCUSIM_API void mcusim_core_resume(mcusim_core *core);
+MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);
+MCUSIM_API void mcusim_core_finish(mcusim_core *core, uint32_t end);
+MCUSIM_API uint64_t mcusim_core_cycles(mcusim_core *core);
+MCUSIM_API void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state);
+
+/* Sizes for the copies below; also brings layer and memory records up to date. */
+MCUSIM_API void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals);
+MCUSIM_API void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs);
+MCUSIM_API void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes);
+MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers);
+MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
+
+/* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run. */
+MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, uint32_t address,
+                              int32_t in_it, mcusim_instruction *instruction);
+MCUSIM_API uint64_t mcusim_cost(const mcusim_timing *timing, const uint8_t *code, uint32_t start,
+                                uint32_t size, int32_t taken);
+
+#endif

@@ -1,0 +1,272 @@
+"""The Python core: slow, readable, and the native one's oracle. It runs where no native library is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unicorn import UC_HOOK_BLOCK, arm_const
+from unicorn.unicorn_py3.unicorn import Uc
+
+from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Stop, StopState, Watch
+from mcusim.core.twin_calls import CallState, Moment, SramMemory
+from mcusim.timing.decode import Instruction
+from mcusim.timing.isa import Branch, Class, Flag
+from mcusim.timing.model import RunCost, TimingModel, ends_line
+
+
+@dataclass(frozen=True, slots=True)
+class _StackEffect:
+    """What a run does to the stack pointer. Below are offsets from the stack pointer at its start, up to
+    the first write that decoding does not tell, and at its end, from the last such write on."""
+
+    writes: bool
+    dynamic: bool
+    delta: int
+    lowest: int
+    lowest_back: int
+
+
+def stack_effect(run: Sequence[Instruction]) -> _StackEffect:
+    """Static analysis of a run's stack pointer, in bytes."""
+    first: int | None = None
+    sp = lowest = 0
+    for instruction in run:
+        if instruction.flags & Flag.SP_DYNAMIC:
+            first = lowest if first is None else first
+            sp = lowest = 0
+        sp += instruction.sp_delta
+        lowest = min(lowest, sp)
+    writes = any(i.sp_delta or i.flags & Flag.SP_DYNAMIC for i in run)
+    if first is None:
+        return _StackEffect(writes, False, sp, lowest, lowest - sp)
+    return _StackEffect(writes, True, sp, first, lowest - sp)
+
+
+class TwinCore:
+    """The Core protocol in Python, on ``mcusim.timing`` alone."""
+
+    def __init__(self, uc: Uc, spec: CoreSpec) -> None:
+        self._uc = uc
+        self._spec = spec
+        self._model = TimingModel(spec.model)
+        self._starts = [function.start for function in spec.functions]
+        self._by_start = {function.start: function for function in spec.functions}
+        self._sram = SramMemory(spec.sram)
+        self._calls = CallState(self._by_start, self._sram)
+        self._costs: dict[tuple[int, int, bool], RunCost] = {}
+        self._reset(0, 0)
+        self._hook: int | None = uc.hook_add(UC_HOOK_BLOCK, self._on_block)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles up to the start of the pending run's last known block."""
+        if self._block == self._start:
+            return self._cycles
+        return self._cycles + self._cost(self._start, self._block, False).cycles
+
+    @property
+    def call_chain(self) -> Sequence[int]:
+        """Starts of the functions on the shadow call stack, outermost first."""
+        return self._calls.chain(self._calls.innermost_node)
+
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+        """Forget all counts and start at ``address``."""
+        self._reset(address, stack_pointer)
+        self._sram.begin()
+        self._calls.reset()
+        function = self._function_at(address)
+        self._calls.enter(function.start if function else address, return_address, self._now())
+        self._calls.lowest = stack_pointer
+        if return_address:
+            self._calls.stop_on_return()
+        self._sp_min_node = self._calls.current
+
+    def resume(self) -> None:
+        """Clear the stop state."""
+        self._stop_state = StopState(Stop.NONE)
+        self._sp = self._read_sp()
+
+    def jump(self, address: int, cycles: int) -> None:
+        """The machine moves execution to ``address``."""
+        came_from = self._end
+        if self._start != self._end:
+            self._commit(self._end, 0)
+        self._cycles += cycles
+        self._sp = self._read_sp()
+        if address in self._by_start:
+            self._calls.enter(address, came_from, self._now())
+        else:
+            stopped = self._calls.leave_to(address, self._now(), deep=True)
+            if stopped:
+                self._stop(Stop.RETURNED, stopped)
+        self._restart(address)
+
+    def finish(self, end: int) -> None:
+        """Commit the pending run up to ``end``."""
+        if end > self._start:
+            self._commit(end, 0)
+        self._restart(end)
+
+    def stop_state(self) -> StopState:
+        """Why the core stopped the engine."""
+        return self._stop_state
+
+    def counts(self) -> Counts:
+        """Everything counted so far; runs sorted by address."""
+        self._calls.settle(self._now())
+        self._calls.compare_sram()
+        return Counts(
+            cycles=self._cycles,
+            instructions=self._instructions,
+            runs=tuple(RunCount(*key, count) for key, count in sorted(self._runs.items())),
+            nodes=tuple(self._calls.nodes),
+            layers=self._calls.layer_records(),
+            sp_min=self._sp_min,
+            sp_min_chain=self._calls.chain(self._sp_min_node),
+            high_water=tuple(self._sram.high_water),
+        )
+
+    def close(self) -> None:
+        """Remove the hook; further calls do nothing."""
+        if self._hook is not None:
+            self._uc.hook_del(self._hook)
+            self._hook = None
+
+    def _reset(self, address: int, sp: int) -> None:
+        self._restart(address)
+        self._cycles: int = 0
+        self._instructions: int = 0
+        self._sp = self._sp_min = sp
+        self._sp_min_node = -1
+        self._stop_state = StopState(Stop.NONE)
+        self._runs: Counter[tuple[int, int, int]] = Counter()
+
+    def _restart(self, address: int) -> None:
+        """The pending run is empty and starts at ``address``."""
+        self._start: int = address
+        self._block: int = address
+        self._end: int = address
+
+    def _now(self) -> Moment:
+        return Moment(self._cycles, self._instructions, self._sp)
+
+    def _read_sp(self) -> int:
+        return int(self._uc.reg_read(arm_const.UC_ARM_REG_SP))
+
+    def _stop(self, why: Stop, address: int, instruction: int = 0) -> None:
+        if self._stop_state.stop < Stop.CYCLES:
+            self._stop_state = StopState(why, address, instruction)
+            self._uc.emu_stop()
+
+    def _function_at(self, address: int) -> FunctionRange | None:
+        index = bisect_right(self._starts, address) - 1
+        if index < 0 or address >= self._spec.functions[index].end:
+            return None
+        return self._spec.functions[index]
+
+    def _cost(self, start: int, end: int, taken: bool) -> RunCost:
+        key = start, end, taken
+        if key not in self._costs:
+            code = b""
+            for region in self._spec.code:
+                if region.start <= start and end <= region.start + region.data.nbytes:
+                    code = bytes(region.data[start - region.start : end - region.start])
+                    break
+            self._costs[key] = self._model.cost(code, start, taken)
+        return self._costs[key]
+
+    def _on_block(self, _uc: Uc, address: int, size: int, _user: object) -> None:
+        if not self._goes_on(address):
+            if self._start != self._end:
+                self._commit(self._end, address)
+            self._start = self._end = address
+            if self._stop_state.stop is not Stop.NONE:
+                size = 0
+        self._block = address
+        self._end += size
+
+    def _goes_on(self, address: int) -> bool:
+        """Whether a block that starts at ``address`` belongs to the pending run."""
+        if address != self._end:
+            return False
+        if self._start == self._end or address not in self._by_start:
+            return True
+        run = self._cost(self._start, self._end, False).instructions
+        return not (run and ends_line(run[-1]))
+
+    def _commit(self, end: int, following: int) -> None:
+        cost = self._cost(self._start, end, following != 0)
+        self._runs[self._start, end, following] += 1
+        self._cycles += cost.cycles
+        self._instructions += len(cost.instructions)
+        self._commit_stack(cost.instructions)
+        if following and cost.instructions:
+            self._branch(cost.instructions[-1], following)
+        unknown = [i.address for i in cost.instructions if i.kind is Class.UNKNOWN]
+        if unknown or not cost.instructions:
+            blamed = unknown[0] if unknown else self._start
+            self._stop(Stop.UNDECODED, blamed, blamed)
+        if self._spec.cycle_limit and self._cycles >= self._spec.cycle_limit:
+            self._stop(Stop.CYCLES, 0)
+
+    def _commit_stack(self, run: Sequence[Instruction]) -> None:
+        effect = stack_effect(run)
+        if not effect.writes:
+            return
+        before, self._sp = self._sp, self._read_sp()
+        self._note_stack(before + effect.lowest, run, before)
+        if effect.dynamic:
+            self._note_stack(self._sp + effect.lowest_back, run, before)
+
+    def _note_stack(self, lowest: int, run: Sequence[Instruction], before: int) -> None:
+        self._calls.lowest = min(self._calls.lowest, lowest)
+        if lowest >= self._sp_min:
+            return
+        self._sp_min, self._sp_min_node = lowest, self._calls.current
+        if lowest < self._spec.stack_limit:
+            self._stop(Stop.STACK, lowest, self._culprit(run, before))
+
+    def _culprit(self, run: Sequence[Instruction], sp: int) -> int:
+        """The instruction that moved the stack pointer below its limit."""
+        culprit = run[0].address
+        for instruction in run:
+            if instruction.flags & Flag.SP_DYNAMIC:
+                return instruction.address
+            sp += instruction.sp_delta
+            culprit = instruction.address if instruction.sp_delta < 0 else culprit
+            if sp < self._spec.stack_limit:
+                break
+        return culprit
+
+    def _branch(self, last: Instruction, following: int) -> None:
+        """What the branch at the end of a run does to the call stack."""
+        if last.branch in (Branch.CALL, Branch.CALL_INDIRECT):
+            self._calls.enter(following, last.end, self._now())
+            self._stop_on_entry(following)
+        elif last.branch in (Branch.RETURN, Branch.INDIRECT):
+            self._branch_indirectly(following)
+        elif last.branch is Branch.DIRECT and self._is_tail_call(last.address, following):
+            self._calls.tail(following, self._now())
+            self._stop_on_entry(following)
+
+    def _is_tail_call(self, address: int, following: int) -> bool:
+        function = self._by_start.get(following)
+        return function is not None and self._function_at(address) is not function
+
+    def _branch_indirectly(self, following: int) -> None:
+        stopped = self._calls.leave_to(following, self._now(), deep=False)
+        if stopped is None and following in self._by_start:
+            self._calls.tail(following, self._now())
+            self._stop_on_entry(following)
+        elif stopped is None:
+            stopped = self._calls.leave_to(following, self._now(), deep=True)
+        if stopped:
+            self._stop(Stop.RETURNED, stopped)
+
+    def _stop_on_entry(self, address: int) -> None:
+        function = self._by_start.get(address)
+        if function is not None and function.watch & Watch.STOP:
+            self._stop(Stop.ENTERED, address)

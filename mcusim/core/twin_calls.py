@@ -1,0 +1,221 @@
+"""Shadow call stack, call tree and layer records of the Python core; twin of native/calls.c."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mcusim.core.interface import CallNode, FunctionRange, LayerRecord, SramRegion, Watch
+
+MAXIMUM_DEPTH = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where execution is, as far as the call tree needs to know."""
+
+    cycles: int
+    instructions: int
+    sp: int
+
+
+@dataclass(slots=True)
+class _Frame:
+    return_address: int
+    node: int
+    function: int
+    stops: bool
+    is_layer: bool
+    entry: Moment
+    is_tail: bool = False
+    outer_lowest: int = 0
+
+
+@dataclass(slots=True)
+class _Layer:
+    open: int = 0
+    calls: int = 0
+    cycles: int = 0
+    instructions: int = 0
+    stack_bytes: int = 0
+    touched: list[np.ndarray[tuple[int], np.dtype[np.bool_]]] = field(default_factory=list)
+
+
+class SramMemory:
+    """Finds changed bytes by comparison with a copy."""
+
+    def __init__(self, regions: Sequence[SramRegion]) -> None:
+        self._live = [np.frombuffer(region.data, np.uint8) for region in regions]
+        self._shadow = [content.copy() for content in self._live]
+        self.high_water = [0] * len(regions)
+
+    def begin(self) -> None:
+        """Measure changes against the present content."""
+        self._shadow = [content.copy() for content in self._live]
+        self.high_water = [0] * len(self._live)
+
+    def untouched(self) -> list[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+        """An empty set of bytes: one flag per byte of each region."""
+        return [np.zeros(content.size, np.bool_) for content in self._live]
+
+    def compare(self, layers: Sequence[_Layer]) -> None:
+        """Add the bytes changed since the last comparison to the layers' sets."""
+        for index, content in enumerate(self._live):
+            changed = content != self._shadow[index]
+            if not changed.any():
+                continue
+            self._shadow[index] = content.copy()
+            last = int(np.flatnonzero(changed)[-1]) + 1
+            self.high_water[index] = max(self.high_water[index], last)
+            for layer in layers:
+                layer.touched[index] |= changed
+
+
+class CallState:
+    """What runs where in the call tree."""
+
+    def __init__(self, functions: Mapping[int, FunctionRange], sram: SramMemory) -> None:
+        self._functions = functions
+        self._sram = sram
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._frames: list[_Frame] = []
+        self.nodes: list[CallNode] = []
+        self._children: dict[tuple[int, int], int] = {}
+        self.current = -1
+        self._since = Moment(0, 0, 0)
+        self.lowest = 1 << 32
+        self._layers = {
+            start: _Layer(touched=self._sram.untouched())
+            for start, function in sorted(self._functions.items())
+            if function.watch & Watch.LAYER
+        }
+
+    @property
+    def innermost_node(self) -> int:
+        """Node of the innermost frame, -1 if there is none."""
+        return self._frames[-1].node if self._frames else -1
+
+    def chain(self, node: int) -> tuple[int, ...]:
+        """Functions from the root to ``node``."""
+        chain: list[int] = []
+        while node >= 0:
+            chain.append(self.nodes[node].function)
+            node = self.nodes[node].parent
+        return tuple(reversed(chain))
+
+    def layer_records(self) -> tuple[LayerRecord, ...]:
+        """One record per layer function, by address."""
+        return tuple(
+            LayerRecord(
+                start,
+                layer.calls,
+                layer.cycles,
+                layer.instructions,
+                sum(int(touched.sum()) for touched in layer.touched),
+                layer.stack_bytes,
+            )
+            for start, layer in self._layers.items()
+        )
+
+    def stop_on_return(self) -> None:
+        """Mark the innermost frame as one whose return stops."""
+        self._frames[-1].stops = True
+
+    def enter(self, address: int, return_address: int, now: Moment) -> None:
+        """A call of the function at ``address``."""
+        self._push(address, return_address, self.innermost_node, False, now)
+
+    def tail(self, address: int, now: Moment) -> None:
+        """A branch to a function's start that keeps the return address; an unwatched caller is gone."""
+        if not self._frames:
+            self._push(address, 0, -1, False, now)
+            return
+        top = self._frames[-1]
+        if top.stops or top.is_layer:
+            self._push(address, top.return_address, top.node, True, now)
+        else:
+            self._frames.pop()
+            self._push(address, top.return_address, self.nodes[top.node].parent, top.is_tail, now)
+
+    def leave_to(self, address: int, now: Moment, deep: bool) -> int | None:
+        """Return to ``address``: of the innermost frame, with ``deep`` of any.
+
+        Gives None if no such frame is there, else the start of the outermost function left that stops,
+        0 if none does.
+        """
+        depth = len(self._frames)
+        lowest = 1 if deep else depth
+        while depth >= max(lowest, 1) and self._frames[depth - 1].return_address != address:
+            depth -= 1
+        if depth < max(lowest, 1):
+            return None
+        stopped = 0
+        while len(self._frames) >= depth:
+            stopped = self._leave(now) or stopped
+        return stopped
+
+    def settle(self, now: Moment) -> None:
+        """Credit the current node with what happened since it became current."""
+        if self.current >= 0:
+            node = self.nodes[self.current]
+            self.nodes[self.current] = replace(
+                node,
+                cycles_self=node.cycles_self + now.cycles - self._since.cycles,
+                instructions_self=node.instructions_self + now.instructions - self._since.instructions,
+            )
+        self._since = now
+
+    def compare_sram(self) -> None:
+        """Compare SRAM and credit the open layers."""
+        self._sram.compare([layer for layer in self._layers.values() if layer.open])
+
+    def _node(self, parent: int, function: int) -> int:
+        key = parent, function
+        if key not in self._children:
+            self._children[key] = len(self.nodes)
+            self.nodes.append(CallNode(function, parent, 0, 0, 0))
+        return self._children[key]
+
+    def _push(self, address: int, back: int, parent: int, is_tail: bool, now: Moment) -> None:
+        if len(self._frames) == MAXIMUM_DEPTH:
+            return
+        watch = self._functions[address].watch if address in self._functions else Watch.NOTHING
+        node = self._node(parent, address)
+        frame = _Frame(back, node, address, bool(watch & Watch.STOP), bool(watch & Watch.LAYER), now, is_tail)
+        if frame.is_layer:
+            self.compare_sram()
+            self._layers[address].open += 1
+            frame.outer_lowest, self.lowest = self.lowest, now.sp
+        self._frames.append(frame)
+        self.nodes[node] = replace(self.nodes[node], calls=self.nodes[node].calls + 1)
+        self.settle(now)
+        self.current = node
+
+    def _leave(self, now: Moment) -> int:
+        stopped, is_tail = 0, True
+        while is_tail and self._frames:
+            frame = self._frames.pop()
+            self._close_layer(frame, now)
+            stopped = frame.function if frame.stops else stopped
+            is_tail = frame.is_tail
+        if self._frames:
+            self.settle(now)
+            self.current = self._frames[-1].node
+        return stopped
+
+    def _close_layer(self, frame: _Frame, now: Moment) -> None:
+        if not frame.is_layer:
+            return
+        layer = self._layers[frame.function]
+        self.compare_sram()
+        layer.open -= 1
+        layer.calls += 1
+        layer.cycles += now.cycles - frame.entry.cycles
+        layer.instructions += now.instructions - frame.entry.instructions
+        layer.stack_bytes = max(layer.stack_bytes, frame.entry.sp - self.lowest)
+        self.lowest = min(self.lowest, frame.outer_lowest)
