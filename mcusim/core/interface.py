@@ -167,7 +167,10 @@ class Core(Protocol):
         """
 
     def finish(self, end: int) -> None:
-        """Commit the pending run up to ``end``, the address behind the last executed instruction."""
+        """Commit the pending run up to ``end``, the address behind the last executed instruction.
+
+        An address outside the pending run says that it was left by a jump: all of it ran.
+        """
 
     def stop_state(self) -> StopState:
         """Why the engine stopped."""
