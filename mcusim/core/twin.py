@@ -106,6 +106,8 @@ class TwinCore:
 
     def finish(self, end: int) -> None:
         """Commit the pending run up to ``end``."""
+        if not self._start <= end <= self._end:
+            end = self._end
         if end > self._start:
             self._commit(end, 0)
         self._restart(end)

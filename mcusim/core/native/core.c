@@ -226,6 +226,9 @@ void mcusim_core_resume(mcusim_core *core) {
 }
 
 void mcusim_core_finish(mcusim_core *core, uint32_t end) {
+    if (end < core->start || end > core->end) {
+        end = core->end;
+    }
     if (end > core->start) {
         commit(core, end, 0);
     }
