@@ -12,31 +12,30 @@ from rich.console import Console
 from rich.text import Text
 
 from mcusim import chips
-from mcusim.cli import subjects
+from mcusim.cli import demo, subjects
+from mcusim.cli.compare import notes_on
 from mcusim.cli.options import DEFAULT_CHIP
 from mcusim.report import compare, terminal
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
 RUN = "zoo:ds_cnn@layer"
-COMPARED = (
-    "zoo:mobilenet_v1?width=0.25&resolution=96@layer",
-    "zoo:mobilenet_v1?width=0.25&resolution=96@patch:3x3@7",
-)
+COMPARED = tuple(f"{demo.MODEL}@{spec}" for spec in ("layer", demo.PATCHES))
 
 
 def main() -> None:
+    """Run what the pictures show and write them."""
     FOLDER.mkdir(exist_ok=True)
     chip = chips.load(DEFAULT_CHIP)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        traces = {
-            text: subjects.run(subjects.parse(text), chip, None, folder).trace for text in (RUN, *COMPARED)
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = {
+            text: subjects.run(subjects.parse(text), chip, None, Path(folder)) for text in (RUN, *COMPARED)
         }
-    _draw("run.svg", "mcusim run ds_cnn.elf", lambda console: terminal.render(traces[RUN], console))
-    candidates = [compare.Candidate(text, traces[text]) for text in COMPARED]
+    _draw("run.svg", "mcusim run ds_cnn.elf", lambda console: terminal.render(outcomes[RUN].trace, console))
+    candidates = [compare.Candidate(text, outcomes[text].trace) for text in COMPARED]
+    notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
-    _draw("compare.svg", command, lambda console: compare.render(candidates, console))
+    _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
 
 
 def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:

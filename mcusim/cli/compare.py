@@ -52,10 +52,10 @@ def command(
         compare.Candidate(subject.text, outcome.trace)
         for subject, outcome in zip(parsed, outcomes, strict=True)
     ]
-    compare.render(candidates, open_console(), notes=_notes(outcomes), fold=not all_layers)
+    compare.render(candidates, open_console(), notes=notes_on(outcomes), fold=not all_layers)
 
 
-def _notes(outcomes: Sequence[Outcome]) -> list[str]:
+def notes_on(outcomes: Sequence[Outcome]) -> list[str]:
     """Whether the runs computed the same, where that is known of all of them."""
     import numpy as np
 

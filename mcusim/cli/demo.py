@@ -10,9 +10,10 @@ import typer
 
 NAME = "demo"
 MODEL = "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10"
+PATCHES = "patch:3x3@5"
 STEPS = (
     ("build", MODEL, "--schedule", "layer", "-o", "layer.elf"),
-    ("build", MODEL, "--schedule", "patch:3x3@5", "-o", "patch.elf"),
+    ("build", MODEL, "--schedule", PATCHES, "-o", "patch.elf"),
     ("run", "layer.elf"),
     ("compare", "layer.elf", "patch.elf"),
 )

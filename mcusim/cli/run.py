@@ -74,7 +74,7 @@ def command(
     if result.error is None:
         save_outputs(outputs, result.outputs)
     if not quiet:
-        _report(result.trace, firmware, trace)
+        _report(result.trace, kept=trace is not None)
     if result.error is not None:
         raise result.error
     raise typer.Exit(exit_code(result.trace))
@@ -122,9 +122,9 @@ def save_outputs(paths: Sequence[Path], outputs: Sequence[Sequence[Array]]) -> N
         write_array(path, np.concatenate([inference[position] for inference in outputs]))
 
 
-def _report(trace: Trace, firmware: Path, kept: Path | None) -> None:
+def _report(trace: Trace, *, kept: bool) -> None:
     from mcusim.report import terminal
     from mcusim.report.canvas import open_console
 
-    hint = "" if kept else f"Keep it: mcusim run {firmware} -o run.json; then mcusim report, compare."
+    hint = "" if kept else "-o run.json keeps this run for mcusim report and mcusim compare."
     terminal.render(trace, open_console(), hint=hint)

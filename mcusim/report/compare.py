@@ -14,7 +14,7 @@ from rich.text import Text
 from mcusim.report import figures
 from mcusim.report.canvas import bar, has_blocks, show
 from mcusim.report.layer_table import short_op
-from mcusim.report.terminal import section
+from mcusim.report.terminal import chip_line, section
 from mcusim.trace import Trace
 
 STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
@@ -89,14 +89,17 @@ def _letter(position: int) -> str:
 
 
 def _key(candidates: Sequence[Candidate]) -> RenderableType:
+    """What each letter stands for, and on which chip; one line for all if the chip is the same."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1, overflow="fold")
     grid.add_column(justify="right", no_wrap=True)
-    for letter, candidate in zip(_letters(candidates), candidates, strict=True):
-        chip = candidate.trace.chip
-        where = f"{chip.name}, {figures.frequency(chip.clock_hz)}, {chip.wait_states} wait states"
-        grid.add_row(letter, Text(candidate.label, style="bold"), Text(where, style="dim"))
+    places = [chip_line(candidate.trace) for candidate in candidates]
+    same = len(set(places)) == 1
+    for letter, candidate, place in zip(_letters(candidates), candidates, places, strict=True):
+        grid.add_row(letter, Text(candidate.label, style="bold"), Text("" if same else place, style="dim"))
+    if same:
+        grid.add_row("", Text(f"on {places[0]}", style="dim"), "")
     return grid
 
 
@@ -167,7 +170,8 @@ def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool, fold: b
     rows = _layer_rows(candidates)
     if fold:
         rows = _folded(rows)
-    most = max(1, max(cycles for row in rows for cycles in row.cycles if cycles is not None))
+    single = [cycles for row in rows for cycles in row.cycles if cycles is not None and not row.folded]
+    most = max(single, default=1) or 1
     bars = len(candidates) < MANY and width >= 80
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
@@ -196,6 +200,10 @@ class _LayerRow:
     last: int
     name: str
     cycles: tuple[int | None, ...]
+
+    @property
+    def folded(self) -> bool:
+        return self.first != self.last
 
     @property
     def alike(self) -> bool:
@@ -233,15 +241,15 @@ def _folded(rows: Sequence[_LayerRow]) -> list[_LayerRow]:
 
 
 def _layer_cells(row: _LayerRow, most: int, *, bars: bool, blocks: bool) -> list[Text]:
-    style = "" if row.first == row.last else "dim"
-    number = str(row.first) if row.first == row.last else f"{row.first}-{row.last}"
+    style = "dim" if row.folded else ""
+    number = f"{row.first}-{row.last}" if row.folded else str(row.first)
     cells = [Text(number, style=style), Text(row.name, style=style)]
     base = row.cycles[0] or 0
     for position, cycles in enumerate(row.cycles):
         cells.append(Text(figures.count(cycles) if cycles is not None else "-", style=style))
         if bars:
-            drawn = STYLES[position % len(STYLES)]
-            cells.append(bar((cycles or 0) / most, 12, blocks=blocks, style=drawn))
+            share = 0 if row.folded else (cycles or 0) / most
+            cells.append(bar(share, 12, blocks=blocks, style=STYLES[position % len(STYLES)]))
         if position:
             cells.append(_factor(cycles, base) if cycles is not None else Text("-", style="dim"))
     return cells

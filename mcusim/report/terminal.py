@@ -44,16 +44,21 @@ def title_of(trace: Trace) -> str:
     return f"{network or name} @ {spec}" if spec else str(network or name)
 
 
-def heading(trace: Trace) -> RenderableType:
-    """What ran on what, over a rule."""
+def chip_line(trace: Trace) -> str:
+    """Chip, clock and wait states."""
     chip = trace.chip
     states = "1 wait state" if chip.wait_states == 1 else f"{chip.wait_states} wait states"
+    return f"{chip.name}, {figures.frequency(chip.clock_hz)}, {states}"
+
+
+def heading(trace: Trace) -> RenderableType:
+    """What ran on what, over a rule."""
     line = Table.grid(expand=True)
     line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
     line.add_column(justify="right", no_wrap=True)
     line.add_row(
         Text(title_of(trace), style="bold cyan"),
-        Text(f"{chip.name}, {figures.frequency(chip.clock_hz)}, {states}", style="dim"),
+        Text(chip_line(trace), style="dim"),
     )
     return Group(line, Rule(style="bright_black"))
 

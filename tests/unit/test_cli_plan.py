@@ -33,8 +33,8 @@ def test_plan_shows_only_the_schedules_that_are_named(capsys: pytest.CaptureFixt
 def test_an_input_in_flash_makes_the_arena_smaller(capsys: pytest.CaptureFixture[str]) -> None:
     arenas = []
     for memory in ("sram", "flash"):
-        assert invoke(["plan", "zoo:tiny", "-s", "patch:2x2@2", "--input-in", memory]) == 0
-        found = re.search(r"^patch:2x2@2 +([\d.]+) (B|KiB)", capsys.readouterr().out, re.MULTILINE)
+        assert invoke(["plan", "zoo:tiny", "-s", "patch:2x2@6", "--input-in", memory]) == 0
+        found = re.search(r"^patch:2x2@6 +([\d.]+) (B|KiB)", capsys.readouterr().out, re.MULTILINE)
         assert found is not None
         arenas.append(float(found[1]) * (1024 if found[2] == "KiB" else 1))
     assert arenas[1] < arenas[0]
