@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mcusim import __version__, chips, trace
 from mcusim import image as images
@@ -60,7 +61,7 @@ def simulate(
     layers_regex: str | None = None,
     memory: bool = True,
     console: Callable[[str], None] | None = None,
-    core: str = "native",
+    core: Literal["native", "twin"] = "native",
     capture: bool = False,
 ) -> SimulationResult:
     """Run ``elf`` on ``chip`` to its end.

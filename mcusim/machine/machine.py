@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from unicorn import arm_const
 from unicorn import unicorn_const as unicorn
@@ -25,6 +25,9 @@ from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import Access, Blame
 from mcusim.machine.memory import Memory
+
+if TYPE_CHECKING:
+    from unicorn.unicorn_py3.unicorn import Uc
 
 PPB_START, PPB_SIZE = 0xE000_0000, 0x0010_0000
 """Private peripheral bus: Arm DDI 0403 (ARMv7-M ARM), B3.1."""
@@ -68,7 +71,7 @@ class Setup:
     sram_cuts: tuple[int, ...] = ()
     cycle_limit: int = 0
     console: Callable[[str], None] = field(default=lambda _: None)
-    core: str = "native"
+    core: Literal["native", "twin"] = "native"
     model: str = "m5"
     measure_sram: bool = True
 
@@ -96,7 +99,7 @@ class Machine:
         self.host_seconds = 0.0
         self._blame = Blame(image, chip, self.memory, setup.layer_names)
         self.spec = self._core_spec(image)
-        self.core: Core = core.create(self._engine, self.spec, prefer=setup.core)
+        self.core: Core = core.create(cast("Uc", self._engine), self.spec, prefer=setup.core)
         self._semihosting = semihosting.Semihosting(
             self.memory, self._cycles, chip.clock_hz, setup.console, self._warn
         )
