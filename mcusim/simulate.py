@@ -265,7 +265,7 @@ class _Run:
                 cycles=profile.cycles,
                 instructions=profile.instructions,
                 seconds=profile.cycles / chip.clock_hz,
-                macs=sum(mark.macs for mark in self._marks),
+                macs=sum(layer.macs for layer in profile.layers),
             ),
             memory=memory,
             layers=document.layers(profile),

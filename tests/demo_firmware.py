@@ -201,7 +201,7 @@ Reset_Handler:
 LINKER_SCRIPT = r"""
 ENTRY(Reset_Handler)
 MEMORY {
-  FLASH (rx) : ORIGIN = 0x08000000, LENGTH = 128K
+  FLASH (rx) : ORIGIN = FLASH_START, LENGTH = 128K
   SRAM (rwx) : ORIGIN = 0x20000000, LENGTH = 128K
 }
 SECTIONS {
@@ -260,11 +260,11 @@ def section() -> LayerSection:
     )
 
 
-def build(folder: Path) -> bytes:
+def build(folder: Path, flash_start: int = 0x0800_0000) -> bytes:
     """The ELF with nothing selected; one call of the compiler."""
     (folder / "demo.c").write_text(SOURCE)
     (folder / "startup.s").write_text(STARTUP)
-    (folder / "link.ld").write_text(LINKER_SCRIPT)
+    (folder / "link.ld").write_text(LINKER_SCRIPT.replace("FLASH_START", hex(flash_start)))
     (folder / "layers.json").write_bytes(layer_section.encode(section()))
     command = [sys.executable, "-m", "ziglang", "cc", *TARGET, "-O2", "-g", "-nostdlib"]
     subprocess.run([*command, *LINK, "demo.c", "startup.s", "-o", "demo.elf"], cwd=folder, check=True)

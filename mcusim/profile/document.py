@@ -41,7 +41,7 @@ def _layer(cost: LayerCost) -> trace.Layer:
         calls=cost.calls,
         cycles=cost.cycles,
         instructions=cost.instructions,
-        macs=mark.macs,
+        macs=cost.macs,
         touched_bytes=cost.touched_bytes,
         live_peak_bytes=0,
         stack_bytes=cost.stack_bytes,

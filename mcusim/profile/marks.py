@@ -27,6 +27,7 @@ def layer_marks(image: Image, regex: str | None = None) -> tuple[LayerMark, ...]
             symbol=entry.symbol,
             start=image.start_of(entry.symbol) if entry.symbol else None,
             macs=entry.macs,
+            planned_calls=entry.calls,
             stage=entry.stage,
             shape_in=entry.shape_in,
             shape_out=entry.shape_out,

@@ -16,7 +16,8 @@ OUTSIDE = -1
 class LayerMark:
     """A layer before it is measured: its number, name and operator, and the function that is its work.
 
-    ``start`` is that function's address, None for a layer without code.
+    ``start`` is that function's address, None for a layer without code. ``macs`` are those of
+    ``planned_calls`` calls.
     """
 
     index: int
@@ -25,6 +26,7 @@ class LayerMark:
     symbol: str
     start: int | None
     macs: int = 0
+    planned_calls: int = 1
     stage: int = 0
     shape_in: tuple[int, ...] = ()
     shape_out: tuple[int, ...] = ()
@@ -52,6 +54,11 @@ class LayerCost:
     instructions: int
     touched_bytes: int
     stack_bytes: int
+
+    @property
+    def macs(self) -> int:
+        """Of the calls that were made; between whole rounds of calls each counts as the average one."""
+        return self.mark.macs * self.calls // max(self.mark.planned_calls, 1)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import demo_firmware
 import numpy as np
 import pytest
 
@@ -136,6 +138,21 @@ def test_layers_of_the_network(demo_elf: Demo) -> None:
     assert result.trace.memory.arena_high_water_bytes == 24
     plain, _ = _run(demo_elf("network"), inputs=[_input(1)])
     assert plain.trace.totals == result.trace.totals
+
+
+def test_macs_are_those_of_calls_made(demo_elf: Demo) -> None:
+    result, _ = _run(demo_elf("hello"))
+    assert [(layer.calls, layer.macs) for layer in result.trace.layers] == [(0, 0), (0, 0)]
+    assert result.trace.totals.macs == 0
+
+
+@pytest.mark.parametrize("chip", ["nrf52840", "mps2-an386"])
+def test_chips_with_flash_at_zero(tmp_path: Path, chip: str) -> None:
+    elf = demo_firmware.select(demo_firmware.build(tmp_path, flash_start=0), "hello")
+    texts: list[str] = []
+    result = simulate(elf, chip, console=texts.append)
+    assert result.error is None
+    assert "".join(texts) == "hello, memory is set up, ok\n"
 
 
 def test_sums(demo_elf: Demo) -> None:
