@@ -88,6 +88,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """``macs``: of the calls made. ``touched_bytes``: SRAM bytes that changed, the stack's among them.
+    ``live_peak_bytes``: 0 where liveness was not measured. ``stack_bytes``: below the layer's entry."""
+
     index: int
     name: str
     op: str
