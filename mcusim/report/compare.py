@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mcusim.report import figures
 from mcusim.report.canvas import bar, has_blocks, show
-from mcusim.report.layer_table import short_op
+from mcusim.report.layer_table import layer_label
 from mcusim.report.terminal import chip_line, section
 from mcusim.trace import Trace
 
@@ -53,6 +53,7 @@ METRICS = (
     _bytes("SRAM peak", lambda t: t.memory.sram_peak_bytes),
     _bytes("arena", lambda t: t.memory.arena_bytes, 1),
     _bytes("of it input", lambda t: t.memory.input_bytes, 2),
+    _bytes("of it written", lambda t: t.memory.arena_high_water_bytes, 2),
     _bytes("scratch", lambda t: t.memory.scratch_bytes, 1),
     _bytes("stack", lambda t: t.memory.stack_bytes, 1),
     _bytes("static", lambda t: t.memory.static_bytes, 1),
@@ -220,8 +221,8 @@ def _layer_rows(candidates: Sequence[Candidate]) -> list[_LayerRow]:
     for index in sorted(set().union(*by_index)):
         found = [layers.get(index) for layers in by_index]
         named = next(layer for layer in found if layer is not None)
-        name = short_op(named.op) if named.op else named.name[:24]
-        rows.append(_LayerRow(index, index, name, tuple(layer.cycles if layer else None for layer in found)))
+        cycles = tuple(layer.cycles if layer else None for layer in found)
+        rows.append(_LayerRow(index, index, layer_label(named), cycles))
     return rows
 
 

@@ -14,6 +14,8 @@ from mcusim.trace import Layer, Trace
 
 WIDE = 96
 """Columns from which on the table shows shapes and touched bytes as well."""
+LONGEST = 24
+"""Characters of a layer's name; longer ones are cut."""
 OP_NAMES = {
     "DEPTHWISE_CONV_2D": "DEPTHWISE",
     "FULLY_CONNECTED": "DENSE",
@@ -33,6 +35,12 @@ class _Column:
 def short_op(op: str) -> str:
     """An operator's name as narrow tables print it."""
     return OP_NAMES.get(op, op)
+
+
+def layer_label(layer: Layer) -> str:
+    """An operator's short name; the function's name where a function was taken as a layer."""
+    name = layer.name if layer.op in {"", "function"} else short_op(layer.op)
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "~"
 
 
 def layer_table(trace: Trace, width: int, *, blocks: bool) -> Table:
@@ -59,7 +67,7 @@ def _columns(trace: Trace, width: int, *, blocks: bool) -> list[_Column]:
     wide = width >= WIDE
     total = trace.totals.cycles
     most = max(1, max(layer.cycles for layer in trace.layers))
-    columns = [_Column("#", lambda layer: str(layer.index)), _Column("layer", _name, right=False)]
+    columns = [_Column("#", lambda layer: str(layer.index)), _Column("layer", layer_label, right=False)]
     if wide and any(layer.shape_out for layer in trace.layers):
         columns.append(_Column("output", lambda layer: figures.shape(layer.shape_out)))
     if any(layer.calls > 1 for layer in trace.layers):
@@ -75,11 +83,6 @@ def _columns(trace: Trace, width: int, *, blocks: bool) -> list[_Column]:
     if wide and any(layer.touched_bytes for layer in trace.layers):
         columns.append(_Column("touched", lambda layer: figures.kib(layer.touched_bytes)))
     return columns
-
-
-def _name(layer: Layer) -> str:
-    name = short_op(layer.op) if layer.op else layer.name
-    return name if len(name) <= 24 else name[:23] + "~"
 
 
 def _efficiency(layer: Layer) -> Text:

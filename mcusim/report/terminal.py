@@ -130,10 +130,17 @@ def _legend(memory: Memory, parts: Sequence[tuple[str, int]], *, blocks: bool) -
             continue
         text.append("■ " if blocks else "", style=MEMORY_STYLES[name])
         text.append(f"{name} {figures.kib(size)}")
-        if name == "arena" and memory.input_bytes:
-            text.append(f" (input {figures.kib(memory.input_bytes)})", style="dim")
+        if name == "arena":
+            text.append(_arena_details(memory), style="dim")
         text.append("   ")
     return text
+
+
+def _arena_details(memory: Memory) -> str:
+    """How much of the arena is the input, and how far it was really written."""
+    details = [("input", memory.input_bytes), ("written", memory.arena_high_water_bytes)]
+    shown = ", ".join(f"{name} {figures.kib(size)}" for name, size in details if size)
+    return f" ({shown})" if shown else ""
 
 
 def functions(trace: Trace, width: int, *, blocks: bool) -> RenderableType:

@@ -120,3 +120,18 @@ def test_a_bar_never_leaves_its_columns() -> None:
 
 def test_small_parts_of_a_stacked_bar_are_still_seen() -> None:
     assert stacked_bar([(0.5, "a"), (0.001, "b")], 8, blocks=False).plain == "####=..."
+
+
+def test_the_arenas_written_part_is_shown_when_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = msgspec.structs.replace(example_trace.trace().memory, arena_high_water_bytes=20_480)
+    text = plain(example_trace.changed(memory=memory), monkeypatch)
+    assert "arena 24.0 KiB (input 6.8 KiB, written 20.0 KiB)" in text
+
+
+def test_functions_taken_as_layers_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = msgspec.structs.replace(
+        example_trace.layer(0, "function", 500, 0), name="a_function_with_quite_a_long_name", shape_out=()
+    )
+    text = plain(example_trace.changed(layers=(taken,)), monkeypatch)
+    assert re.search(r"^0 +a_function_with_quite_a_~ +500 ", text, re.MULTILINE)
+    assert "output" not in text
