@@ -133,5 +133,5 @@ def test_functions_taken_as_layers_keep_their_names(monkeypatch: pytest.MonkeyPa
         example_trace.layer(0, "function", 500, 0), name="a_function_with_quite_a_long_name", shape_out=()
     )
     text = plain(example_trace.changed(layers=(taken,)), monkeypatch)
-    assert re.search(r"^0 +a_function_with_quite_a_~ +500 ", text, re.MULTILINE)
+    assert re.search(r"^0 +a_function_with_quite_a~ +500 ", text, re.MULTILINE)
     assert "output" not in text
