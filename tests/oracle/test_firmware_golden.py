@@ -1,0 +1,114 @@
+"""Whole firmware images on the simulated chip against the golden vectors and every operator's CRC-32."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcusim import chips, network
+from mcusim.compiler.build import BuildResult, build
+from mcusim.compiler.schedule import parse_spec
+from mcusim.network import executor
+from mcusim.simulate import simulate
+
+CHIP = "stm32f412zg"
+KINDS = ("rand", "ramp", "photo", "photo2")
+LAYER_MODELS = ("vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8")
+PATCHED = [
+    (name, f"patch:{grid}@{last}")
+    for name, lasts in (
+        ("vww_96_int8", (7, 5)),
+        ("person_detect", (7, 3)),
+        ("pretrainedResnet_quant", (7, 3)),
+    )
+    for grid, last in zip(("2x2", "3x3", "4x4", "3x2"), lasts * 2, strict=True)
+]
+
+
+def image_of(models: Path, name: str, spec: str, folder: Path, input_in: str = "sram") -> BuildResult:
+    graph = network.load(models / f"{name}.tflite")
+    schedule = parse_spec(spec, graph, "flash" if input_in == "flash" else "sram")
+    return build(graph, schedule, chips.load(CHIP), out=folder / f"{name}.elf")
+
+
+def golden_pairs(models: Path, name: str) -> dict[str, tuple[NDArray[np.int8], NDArray[np.int8]]]:
+    inputs = {kind: models / f"{name}.{kind}.in.npy" for kind in KINDS}
+    return {
+        kind: (np.load(path), np.load(models / f"{name}.{kind}.out.npy"))
+        for kind, path in inputs.items()
+        if path.exists()
+    }
+
+
+def published_crcs(models: Path, name: str, kind: str) -> dict[int, str]:
+    with (models / f"{name}.fused.csv").open(newline="") as table:
+        return {int(row["op"]): row[f"crc32_{kind}"] for row in csv.DictReader(table)}
+
+
+def check_against_goldens(models: Path, name: str, built: BuildResult, expected_layers: int) -> None:
+    """Every golden pair, and the checksum of each of ``expected_layers`` whole outputs on the way."""
+    pairs = golden_pairs(models, name)
+    assert len(pairs) >= 2
+    for kind, (given, wanted) in pairs.items():
+        result = simulate(built.elf, CHIP, inputs=[given], capture=True)
+        assert result.error is None
+        np.testing.assert_array_equal(result.outputs[0][0], wanted, err_msg=kind)
+        published = published_crcs(models, name, kind)
+        found = {index: f"{zlib.crc32(content):08x}" for index, content in result.captured.items()}
+        assert len(found) == expected_layers
+        assert found == {index: published[index] for index in found}, kind
+
+
+@pytest.mark.parametrize("name", LAYER_MODELS)
+def test_layer_by_layer_every_operator_is_bit_exact(models: Path, tmp_path: Path, name: str) -> None:
+    built = image_of(models, name, "layer", tmp_path)
+    layers = [entry for entry in built.section.layers if entry.output is not None and entry.symbol]
+    assert len(layers) == len([e for e in built.section.layers if e.op != "RESHAPE"])
+    check_against_goldens(models, name, built, len(layers))
+
+
+@pytest.mark.parametrize(("name", "spec"), PATCHED)
+def test_patches_leave_the_same_tensors(models: Path, tmp_path: Path, name: str, spec: str) -> None:
+    built = image_of(models, name, spec, tmp_path)
+    stage_end = int(spec.rpartition("@")[2])
+    behind = [e for e in built.section.layers if e.index >= stage_end and e.op != "RESHAPE"]
+    check_against_goldens(models, name, built, len(behind))
+
+
+@pytest.mark.parametrize("spec", ["layer", "patch:3x3@7"])
+def test_an_image_in_flash_gives_the_same_result(models: Path, tmp_path: Path, spec: str) -> None:
+    built = image_of(models, "vww_96_int8", spec, tmp_path, "flash")
+    given, wanted = golden_pairs(models, "vww_96_int8")["photo"]
+    result = simulate(built.elf, CHIP, inputs=[given])
+    assert result.error is None
+    np.testing.assert_array_equal(result.outputs[0][0], wanted)
+    assert result.trace.memory.input_bytes == 0
+
+
+def test_keyword_accuracy_of_the_firmware_itself(models: Path, data: Path, tmp_path: Path) -> None:
+    """One image, a thousand inputs poked in turn: the firmware's answers are the executor's."""
+    built = image_of(models, "kws_ref_model", "layer", tmp_path)
+    labelled = np.load(data / "kws01.npz")
+    result = simulate(built.elf, CHIP, inputs=list(labelled["x"][:, None]))
+    assert result.error is None
+    found = np.concatenate([outputs[0] for outputs in result.outputs])
+    wanted = executor.outputs(network.load(models / "kws_ref_model.tflite"), [labelled["x"]])[0]
+    np.testing.assert_array_equal(found, wanted)
+    assert (found.argmax(axis=1) == labelled["y"]).mean() >= 0.9
+
+
+def test_pictures_through_the_resnet_firmware(models: Path, data: Path, tmp_path: Path) -> None:
+    """Two pictures of each class, as the network takes them."""
+    name = "pretrainedResnet_quant"
+    built = image_of(models, name, "layer", tmp_path)
+    pictures = (np.load(data / "cifar10_test500.npz")["x"][::25].astype(np.int16) - 128).astype(np.int8)
+    assert len(pictures) == 20
+    result = simulate(built.elf, CHIP, inputs=list(pictures[:, None]))
+    assert result.error is None
+    found = np.concatenate([outputs[0] for outputs in result.outputs])
+    np.testing.assert_array_equal(found, executor.outputs(network.load(models / f"{name}.tflite"), [pictures])[0])
