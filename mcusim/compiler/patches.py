@@ -40,7 +40,10 @@ class Axis:
     dilation: int = 1
 
     def input_span(self, out: Span, extent: int) -> Span:
-        """The input positions within [0, extent) that the output positions ``out`` read."""
+        """The span of input positions within [0, extent) that the output positions ``out`` read.
+
+        Where a dilated window's gap lies on the border, a position more than the taps need.
+        """
         first = out.first * self.stride - self.padding
         end = (out.end - 1) * self.stride - self.padding + (self.kernel - 1) * self.dilation + 1
         first = min(max(first, 0), extent)

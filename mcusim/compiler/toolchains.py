@@ -20,7 +20,6 @@ from pathlib import Path
 
 from mcusim.errors import ToolchainError, UsageError
 
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
 LANGUAGE = ("-std=c11", "-ffreestanding", "-g", "-fno-common")
 LINK = ("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,max-page-size=1024")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
@@ -114,7 +113,6 @@ def _compile(toolchain: Toolchain, source: Source) -> Path:
     flags = [
         *toolchain.target,
         *LANGUAGE,
-        *WARNINGS,
         *SECTIONS,
         *toolchain.extra,
         *source.flags,
@@ -140,7 +138,6 @@ def _key(toolchain: Toolchain, source: Source) -> str:
         toolchain.version,
         toolchain.target,
         LANGUAGE,
-        WARNINGS,
         SECTIONS,
         toolchain.extra,
         source.flags,

@@ -1,0 +1,165 @@
+"""The arena's plan: live ranges, the exact distance of overlapping buffers, and placement."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcusim import network
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, align, live_ranges, row_distance
+from mcusim.compiler.memory_plan import plan_memory
+from mcusim.compiler.patches import Span
+from mcusim.compiler.placement import arena_bytes, lower_bound, place
+from mcusim.compiler.schedule import parse_spec
+from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Window
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> LiveRanges:
+    """Random buffers; some pairs that meet in one step may overlap by a distance or exactly."""
+    count = draw(st.integers(1, 9))
+    buffers: dict[int, Buffer] = {}
+    for tensor in range(count):
+        first = draw(st.integers(0, 8))
+        size = draw(st.integers(1, 100))
+        buffers[tensor] = Buffer(tensor, size, first, first + draw(st.integers(0, 3)))
+    overlaps = []
+    for source, target in itertools.permutations(buffers.values(), 2):
+        if source.first < source.last == target.first and draw(st.booleans()):
+            same = source.bytes == target.bytes and draw(st.booleans())
+            distance = None if same else align(draw(st.integers(0, 40)))
+            overlaps.append(Overlap(source.tensor, target.tensor, distance))
+    return LiveRanges(buffers, tuple(overlaps), {}, (), 12)
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
+    offsets = place(ranges)
+    allowed = {(o.source, o.target): o.distance for o in ranges.overlaps}
+    assert min(offsets.values()) == 0
+    for a, b in itertools.permutations(ranges.buffers.values(), 2):
+        first, second = offsets[a.tensor], offsets[b.tensor]
+        if not a.meets(b) or first + a.bytes <= second or second + b.bytes <= first:
+            continue
+        pair = (a.tensor, b.tensor) if (a.tensor, b.tensor) in allowed else (b.tensor, a.tensor)
+        assert pair in allowed
+        distance = allowed[pair]
+        ahead = offsets[pair[0]] - offsets[pair[1]]
+        assert ahead == 0 if distance is None else ahead >= distance
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_placement_is_repeatable_and_not_below_the_bound(ranges: LiveRanges) -> None:
+    offsets = place(ranges)
+    assert offsets == place(ranges)
+    if all(o.distance is not None for o in ranges.overlaps):
+        assert arena_bytes(ranges, offsets) >= max(align(b.bytes) for b in ranges.buffers.values())
+    if not ranges.overlaps:
+        assert arena_bytes(ranges, offsets) >= lower_bound(ranges)
+
+
+windows = st.builds(
+    Window,
+    kernel_h=st.integers(1, 7),
+    kernel_w=st.just(3),
+    stride_h=st.integers(1, 3),
+    padding=st.builds(Padding, top=st.integers(0, 3), bottom=st.integers(0, 3)),
+)
+
+
+def _survives(op: Operator, height: int, rows: int, calls: int, pitch: tuple[int, int], ahead: int) -> bool:
+    """Whether every kernel call still finds its input rows if the output starts ``ahead`` bytes earlier
+    and a call's rows are written when it ends, at the earliest when it begins."""
+    window = op.attributes.window
+    assert window is not None
+    written = 0
+    for start in range(0, rows, calls):
+        end = min(start + calls, rows)
+        written = max(written, end * pitch[1] - ahead)
+        taps = {
+            y * window.stride_h - window.padding.top + k
+            for y in range(start, end)
+            for k in range(window.kernel_h)
+        } & set(range(height))
+        if taps and min(taps) * pitch[0] < written:
+            return False
+    return True
+
+
+@given(
+    window=windows,
+    height=st.integers(1, 24),
+    calls=st.integers(1, 2),
+    pitch=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+)
+def test_row_distance_is_enough_and_no_more(
+    window: Window, height: int, calls: int, pitch: tuple[int, int]
+) -> None:
+    pad = window.padding
+    rows = (height + pad.top + pad.bottom - window.kernel_h) // window.stride_h + 1
+    if rows < 1 or pad.top >= window.kernel_h or pad.bottom >= window.kernel_h:
+        return
+    op = Operator(0, OpKind.DEPTHWISE_CONV_2D, (0,), (1,), Attributes(window=window))
+    distance = row_distance(op, Span(0, height), Span(0, rows), calls, pitch)
+    assert distance % 4 == 0
+    assert _survives(op, height, rows, calls, pitch, distance)
+    if distance > 0:
+        assert not _survives(op, height, rows, calls, pitch, distance - 4)
+
+
+def test_depthwise_runs_ahead_and_addition_lies_on_its_operand(graph: Graph) -> None:
+    ranges = live_ranges(graph, parse_spec("layer", graph))
+    kinds = {op.outputs[0]: op.kind for op in graph.operators}
+    assert {kinds[o.target] for o in ranges.overlaps} == {OpKind.DEPTHWISE_CONV_2D, OpKind.ADD}
+    assert all((o.distance is None) == (kinds[o.target] is OpKind.ADD) for o in ranges.overlaps)
+    depthwise = [op for op in graph.operators if op.kind is OpKind.DEPTHWISE_CONV_2D]
+    assert sum(o.distance is not None for o in ranges.overlaps) == len(depthwise)
+    assert live_ranges(graph, parse_spec("layer", graph), sharing="none").overlaps == ()
+
+
+def test_reshape_moves_nothing() -> None:
+    graph = network.load("zoo:ds_cnn")
+    reshape = next(op for op in graph.operators if op.kind is OpKind.RESHAPE)
+    ranges = live_ranges(graph, parse_spec("layer", graph))
+    assert ranges.roots[reshape.outputs[0]] == reshape.inputs[0]
+    assert reshape.outputs[0] not in ranges.buffers
+
+
+def test_an_input_in_flash_takes_no_arena(graph: Graph) -> None:
+    image = graph.tensors[graph.inputs[0]].bytes
+    inside = plan_memory(graph, parse_spec("patch:3x3@12", graph, "sram"))
+    outside = plan_memory(graph, parse_spec("patch:3x3@12", graph, "flash"))
+    assert inside.input_bytes == image
+    assert outside.input_bytes == 0
+    assert outside.arena_bytes < inside.arena_bytes
+
+
+def test_each_policy_needs_no_more_than_the_one_before(graph: Graph) -> None:
+    for spec in ("layer", "patch:2x2@12"):
+        schedule = parse_spec(spec, graph, "flash")
+        sizes = [
+            plan_memory(graph, schedule, sharing=sharing).arena_bytes
+            for sharing in ("none", "depthwise", "rows")
+        ]
+        assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_the_stage_output_is_whole_and_what_is_inside_is_patches(graph: Graph) -> None:
+    plan = plan_memory(graph, parse_spec("patch:3x3@12", graph, "flash"))
+    placements = {placement.tensor: placement for placement in plan.placements}
+    output = graph.operators[12].outputs[0]
+    assert not placements[output].patch
+    assert placements[output].bytes == graph.tensors[output].bytes
+    inner = [placements[op.outputs[0]] for op in graph.operators[:12]]
+    assert all(p.patch and p.bytes < graph.tensors[p.tensor].bytes for p in inner)
+    assert all(step.live_bytes <= plan.arena_bytes for step in plan.steps)
