@@ -7,10 +7,11 @@
 /* A matrix of packed weights with its requantisation (see gemm.c). */
 typedef struct mcu_gemm {
     const int32_t *stream;
-    int32_t quads;    /* groups of four products per output */
-    int32_t channels; /* outputs, that is channels per pixel */
-    int32_t clamped;  /* 1: the activation's range is narrower than int8 */
-    int32_t act_min;  /* the range's ends, in each of four bytes */
+    int32_t quads;     /* groups of four products per output */
+    int32_t channels;  /* outputs, that is channels per pixel */
+    int32_t rectified; /* 1: the activation ends at the output's zero point (see mcu_requantise.h) */
+    int32_t clamped;   /* 1: the activation's range is narrower than int8 */
+    int32_t act_min;   /* the range's ends, in each of four bytes */
     int32_t act_max;
 } mcu_gemm;
 
@@ -18,8 +19,8 @@ typedef struct mcu_gemm {
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
 
-/* Bring `count` outputs into the activation's range, where that is narrower than int8. */
-void mcu_gemm_clamp(const mcu_gemm *gemm, int8_t *out, int32_t count);
+/* Bring `count` outputs into a range, whose ends are given in each of four bytes. */
+void mcu_clamp_row(int8_t *out, int32_t count, int32_t act_min, int32_t act_max);
 
 typedef struct mcu_conv_1x1_params {
     mcu_gemm gemm;
@@ -58,7 +59,9 @@ typedef struct mcu_depthwise_params {
     const int32_t *stream;
     int32_t channels;
     int32_t zero_point; /* of the input, in each of four bytes */
-    int32_t act_min;
+    int32_t rectified;  /* 1: the activation ends at the output's zero point (see mcu_requantise.h) */
+    int32_t clamped;    /* 1: the activation's range is narrower than int8 */
+    int32_t act_min;    /* the range's ends, in each of four bytes */
     int32_t act_max;
 } mcu_depthwise_params;
 

@@ -19,7 +19,11 @@ typedef struct mcu_scale {
  *
  * With v = round(acc * multiplier / 2^31), the reference adds 2^(e-1) - (v < 0) and shifts by e. The sign
  * of acc may stand for that of v: they differ only where v is 0, and then 2^(e-1) - 1 >= 0 shifts to 0
- * as 2^(e-1) does. SMMLAR adds the offset into the high word, so its rounding is that of v alone. */
+ * as 2^(e-1) does. SMMLAR adds the offset into the high word, so its rounding is that of v alone.
+ *
+ * The sign matters only to ties of negative values. Where the activation cuts off everything below the
+ * output's zero point ("rectified": RELU, RELU6), negative values come out as its lower end either way, and
+ * kernels leave the sign out. */
 static inline int32_t mcu_scale_apply(int32_t acc, const mcu_scale *scale) {
     const int32_t offset = mcu_add(scale->offset, acc >> 31);
     return mcu_smmlar(mcu_shift_left(acc, 1), scale->multiplier, offset) >> scale->exponent;

@@ -121,5 +121,7 @@ void mcu_conv(const void *params, const mcu_rows *rows) {
         widen_one(p, rows, x);
         mcu_gemm_one(&p->gemm, rows->scratch, out);
     }
-    mcu_gemm_clamp(&p->gemm, rows->out[0], rows->out_width * out_step);
+    if (p->gemm.clamped) {
+        mcu_clamp_row(rows->out[0], rows->out_width * out_step, p->gemm.act_min, p->gemm.act_max);
+    }
 }

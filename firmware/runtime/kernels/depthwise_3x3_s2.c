@@ -1,63 +1,168 @@
 /* Depthwise 3x3 convolution, stride 2, channels a multiple of four.
  *
- * Four channels at a time: a strip of columns is transposed in the scratch. A column's rows (0, 1) of
- * one channel make a word; row 2 is paired with that of the next column, since a window uses columns
- * 0 and 1 together and column 2 alone. An output is five multiplications.
+ * Four channels at a time: a strip of pairs of columns is transposed in the scratch. A column's rows (0, 1)
+ * of one channel make a word; row 2 is paired with that of the next column, since a window uses columns
+ * 0 and 1 together and column 2 alone. An output is five multiplications; two columns of output share
+ * a load.
  *
- * Stream: for each channel 3 words (w0, w1) of each column of the kernel, row 2 of columns (0, 1) and of
- * column (2, -), its bias with the input's zero point folded in, a zero, and its mcu_scale.
- * Scratch: 48 bytes for two columns, for at most MCU_STRIP output columns and one more.
+ * Strip: for each pair of columns, for each of four channels, rows (0, 1) of either and row 2 of both.
+ * Stream: for each channel 3 words of doubled weights (w0, w1) of each column of the kernel, row 2 of
+ * columns (0, 1) and of column (2, -), its doubled bias with the input's zero point folded in, its
+ * mcu_scale, and a zero.
+ * Scratch: 48 bytes for two columns, for at most MCU_STRIP output columns and 1 more, at least 3.
  *
- * Bound: for an output 5 multiplications, 6 cycles of loads, about 10 of requantisation and 11 for the strip:
- * about 32 cycles. */
+ * Bound: for two outputs 10 multiplications, 10 cycles of loads, 9 of requantisation, 2 of stores and 9 of
+ * loop and setting out; for the strip 14 cycles an output: about 35 cycles an output. */
+#include "mcu_asm.h"
 #include "mcu_depthwise.h"
 
-static int32_t element(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row, int32_t x,
-                       int32_t channel) {
-    const int8_t *in = rows->in[row];
-    const int inside = in != NULL && x >= 0 && x < rows->in_width;
-    return inside ? mcu_load32(in + x * p->channels + channel) : p->zero_point;
+enum { CHANNEL_WORDS = 3, PAIR_WORDS = 12 };
+
+/* The lane of a row from column x on, two columns apart; padding if column x is outside. */
+static mcu_lane lane_at(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row, int32_t x,
+                        int32_t channel) {
+    const int8_t *in = x >= 0 && x < rows->in_width ? rows->in[row] : NULL;
+    mcu_lane lane = mcu_find_lane(p, in, x, 2);
+    lane.from += lane.step != 0 ? channel : 0;
+    return lane;
 }
 
-/* Pair two words of four channels: to[0], to[step], ... hold (first, second) of channels 0, 1, ... */
-static void transpose_pair(int32_t first, int32_t second, int32_t *to, int32_t step) {
-    const int32_t first02 = mcu_sxtb16(first), first13 = mcu_sxtb16_ror8(first);
-    const int32_t second02 = mcu_sxtb16(second), second13 = mcu_sxtb16_ror8(second);
-    to[0] = mcu_pkhbt(first02, second02);
-    to[step] = mcu_pkhbt(first13, second13);
-    to[2 * step] = mcu_pkhtb(second02, first02);
-    to[3 * step] = mcu_pkhtb(second13, first13);
+/* `count` pairs of columns from column x on, either all inside the input or a single one. */
+static void fill_pairs(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t channel, int32_t x,
+                       int32_t count, int32_t *strip) {
+    mcu_lane lane[6];
+    for (int32_t i = 0; i < 6; i++) {
+        lane[i] = lane_at(p, rows, i >> 1, x + (i & 1), channel);
+    }
+    mcu_transpose(lane[0], lane[2], count, strip, CHANNEL_WORDS, PAIR_WORDS);
+    mcu_transpose(lane[1], lane[3], count, strip + 1, CHANNEL_WORDS, PAIR_WORDS);
+    mcu_transpose(lane[4], lane[5], count, strip + 2, CHANNEL_WORDS, PAIR_WORDS);
 }
 
-/* For each of `pairs` pairs of columns three words a channel: rows (0, 1) of either, row 2 of both. */
 static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t channel, int32_t x,
                        int32_t pairs) {
     int32_t *strip = rows->scratch;
-    const int32_t step = 3 * pairs;
-    for (int32_t i = 0; i < pairs; i++) {
-        transpose_pair(element(p, rows, 0, x, channel), element(p, rows, 1, x, channel), strip, step);
-        transpose_pair(element(p, rows, 0, x + 1, channel), element(p, rows, 1, x + 1, channel), strip + 1,
-                       step);
-        transpose_pair(element(p, rows, 2, x, channel), element(p, rows, 2, x + 1, channel), strip + 2, step);
-        strip += 3;
-        x += 2;
+    for (int32_t i = 0; i < pairs;) {
+        const int32_t column = x + 2 * i;
+        int32_t count = (rows->in_width - column) >> 1;
+        if (column < 0 || count < 1) {
+            count = 1;
+        }
+        if (count > pairs - i) {
+            count = pairs - i;
+        }
+        fill_pairs(p, rows, channel, column, count, strip + i * PAIR_WORDS);
+        i += count;
     }
 }
 
-static void convolve_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                             int8_t *out, int32_t width) {
-    const mcu_scale *scale = (const mcu_scale *)(stream + 7);
+/* One channel of a row, for any activation. */
+static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                        int8_t *out, int32_t width) {
     for (; width > 0; width--) {
         int32_t sum = stream[5];
         sum = mcu_smlad(strip[0], stream[0], sum);
         sum = mcu_smlad(strip[1], stream[1], sum);
-        sum = mcu_smlad(strip[3], stream[2], sum);
+        sum = mcu_smlad(strip[PAIR_WORDS], stream[2], sum);
         sum = mcu_smlad(strip[2], stream[3], sum);
-        sum = mcu_smlabb(strip[5], stream[4], sum);
-        *out = mcu_depthwise_output(p, sum, scale);
+        sum = mcu_smlabb(strip[PAIR_WORDS + 2], stream[4], sum);
+        *out = mcu_depthwise_output(p, sum, (const mcu_scale *)(stream + 6));
         out += p->channels;
-        strip += 3;
+        strip += PAIR_WORDS;
     }
+}
+
+#if MCU_TARGET
+
+/* Where one channel's outputs go: see depthwise_3x3_s1.c. */
+typedef struct target {
+    int8_t *out;
+    int8_t *end;
+    int8_t *last;
+    int32_t right;
+} target;
+
+/* One channel whose activation makes the sign of ties indifferent. r0 out, r1 strip, r2 to r5 loads, r6 and
+ * r7 the sums, r8 to r12 the weights, lr the bias; s0 to s2 the scale, s4 right, s6 end, s7 last. */
+MCU_NAKED static void rectified_channel(const int32_t *stream MCU_IN_REGISTER,
+                                        const int32_t *strip MCU_IN_REGISTER,
+                                        const target *to MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldmia r0!, {r8-r12, lr}\n\t"
+            "ldmia r0, {r4-r6}\n\t"
+            "vmov s0, s1, r4, r5\n\t"
+            "vmov s2, r6\n\t"
+            "ldmia r2, {r0, r3, r4, r5}\n\t"
+            "vmov s6, s7, r3, r4\n\t"
+            "vmov s4, r5\n\t"
+            ".balign 4\n"
+            "1:\n\t"
+            "ldr r2, [r1]\n\t"
+            "ldr r3, [r1, #4]\n\t"
+            "ldr r4, [r1, #8]\n\t"
+            "ldr r5, [r1, #48]\n\t"
+            "mov r6, lr\n\t"
+            "mov r7, lr\n\t"
+            "smlad r6, r2, r8, r6\n\t"
+            "smlad r6, r3, r9, r6\n\t"
+            "smlad r6, r4, r11, r6\n\t"
+            "smlad r6, r5, r10, r6\n\t"
+            "smlad r7, r5, r8, r7\n\t"
+            "ldr r2, [r1, #52]\n\t"
+            "ldr r3, [r1, #56]\n\t"
+            "ldr r4, [r1, #96]\n\t"
+            "ldr r5, [r1, #104]\n\t"
+            "smlad r7, r2, r9, r7\n\t"
+            "smlabb r6, r3, r12, r6\n\t"
+            "smlad r7, r3, r11, r7\n\t"
+            "smlad r7, r4, r10, r7\n\t"
+            "smlabb r7, r5, r12, r7\n\t"
+            "vmov r2, r3, s0, s1\n\t"
+            "smmlar r6, r6, r2, r3\n\t"
+            "smmlar r7, r7, r2, r3\n\t"
+            "vmov r2, s2\n\t"
+            "asrs r6, r2\n\t"
+            "asrs r7, r2\n\t"
+            "vmov r2, s4\n\t"
+            "ssat r6, #8, r6\n\t"
+            "ssat r7, #8, r7\n\t"
+            "adds r3, r0, r2\n\t"
+            "adds r1, r1, #96\n\t"
+            "strb r7, [r3]\n\t"
+            "strb r6, [r0]\n\t"
+            "vmov r4, s6\n\t"
+            "adds r0, r3, r2\n\t"
+            "cmp r0, r4\n\t"
+            "bne 1b\n\t"
+            "vmov r4, s7\n\t"
+            "cbz r4, 2f\n\t"
+            "vmov s6, r4\n\t"
+            "subs r0, r0, r2\n\t"
+            "subs r1, r1, #48\n\t"
+            "movs r4, #0\n\t"
+            "vmov s7, r4\n\t"
+            "b 1b\n"
+            "2:\n\t"
+            "pop {r4-r11, pc}\n\t");
+}
+
+#endif
+
+static void convolve_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                             int8_t *out, int32_t width) {
+#if MCU_TARGET
+    if (p->rectified) {
+        const int32_t right = width > 1 ? p->channels : 0;
+        target to = {out, out + width * right, NULL, right};
+        if ((width & 1) != 0) {
+            to.last = width > 1 ? to.end : NULL;
+            to.end = out + 2 * right;
+        }
+        rectified_channel(stream, strip, &to);
+        return;
+    }
+#endif
+    any_channel(p, stream, strip, out, width);
 }
 
 void mcu_depthwise_3x3_s2(const void *params, const mcu_rows *rows) {
@@ -66,14 +171,16 @@ void mcu_depthwise_3x3_s2(const void *params, const mcu_rows *rows) {
         const int32_t left = rows->out_width - x;
         const int32_t width = left < MCU_STRIP ? left : MCU_STRIP;
         const int32_t *stream = p->stream;
+        int8_t *out = rows->out[0] + x * p->channels;
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
-            fill_strip(p, rows, channel, rows->in_x0 + 2 * x, width + 1);
+            fill_strip(p, rows, channel, rows->in_x0 + 2 * x, (width > 1 ? width : 2) + 1);
             const int32_t *strip = rows->scratch;
-            for (int32_t i = channel; i < channel + 4; i++) {
-                convolve_channel(p, stream, strip, rows->out[0] + x * p->channels + i, width);
+            for (int32_t i = 0; i < 4; i++) {
+                convolve_channel(p, stream, strip, out++, width);
                 stream += MCU_DEPTHWISE_3X3_WORDS;
-                strip += 3 * (width + 1);
+                strip += CHANNEL_WORDS;
             }
         }
     }
+    mcu_depthwise_clamp(p, rows);
 }

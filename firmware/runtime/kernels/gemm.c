@@ -286,17 +286,3 @@ void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t 
         copy_left_over(out1 + 4 * blocks, last1, left_over);
     }
 }
-
-void mcu_gemm_clamp(const mcu_gemm *gemm, int8_t *out, int32_t count) {
-    if (!gemm->clamped) {
-        return;
-    }
-    for (; count >= 4; count -= 4) {
-        mcu_store32(out, mcu_min8(mcu_max8(mcu_load32(out), gemm->act_min), gemm->act_max));
-        out += 4;
-    }
-    for (; count > 0; count--) {
-        *out = (int8_t)mcu_min8(mcu_max8(*out, gemm->act_min), gemm->act_max);
-        out++;
-    }
-}

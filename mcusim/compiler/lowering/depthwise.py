@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcusim.compiler.lowering.convolution import lower_general, lower_matrix, weights_of, window_of
-from mcusim.compiler.lowering.gemm import bytes_of, to_words
+from mcusim.compiler.lowering.gemm import activation_fields, bytes_of, to_words
 from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp
 from mcusim.network.graph import Graph, Operator, Window
@@ -51,6 +51,7 @@ def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Wi
         for word in (
             *pack(rows[channel].reshape(3, 3).astype(np.int64), 0 if scale.constant else int(bias[channel])),
             *_scale_words(scale),
+            *[0] * (stride - 1),
         )
     ]
     return LoweredOp(
@@ -60,7 +61,7 @@ def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Wi
         params_type="mcu_depthwise_params",
         params=(
             f"{{.stream = $stream, .channels = {rows.shape[0]}, .zero_point = {bytes_of(constants.in_zp)}, "
-            f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
+            f"{activation_fields(constants)}}}"
         ),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
@@ -74,30 +75,29 @@ def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Wi
 
 
 def _strip_bytes_stride_1(_in_width: int, out_width: int) -> int:
-    width = min(out_width, STRIP_COLUMNS)
-    return 32 * (width + width % 2 + 2)
+    return 32 * (max(min(out_width, STRIP_COLUMNS), 2) + 2)
 
 
 def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
-    return 48 * (min(out_width, STRIP_COLUMNS) + 1)
+    return 48 * (max(min(out_width, STRIP_COLUMNS), 2) + 1)
 
 
-def _pair(low: int, high: int) -> int:
-    return (int(low) & 0xFFFF) | ((int(high) & 0xFFFF) << 16)
+def _doubled_pair(low: int, high: int) -> int:
+    return (2 * int(low) & 0xFFFF) | ((2 * int(high) & 0xFFFF) << 16)
 
 
 def _pack_stride_1(kernel: NDArray[np.int64], bias: int) -> list[int]:
     """Words of one channel for ``depthwise_3x3_s1.c``; ``kernel`` is [row, column]."""
     words = []
     for column in kernel.T:
-        words += [_pair(column[0], column[1]), _pair(column[1], column[2])]
-    return [*words, bias]
+        words += [_doubled_pair(column[0], column[1]), _doubled_pair(column[1], column[2])]
+    return [*words, 2 * bias]
 
 
 def _pack_stride_2(kernel: NDArray[np.int64], bias: int) -> list[int]:
     """Words of one channel for ``depthwise_3x3_s2.c``; ``kernel`` is [row, column]."""
-    words = [_pair(column[0], column[1]) for column in kernel.T]
-    return [*words, _pair(kernel[2, 0], kernel[2, 1]), _pair(kernel[2, 2], 0), bias, 0]
+    words = [_doubled_pair(column[0], column[1]) for column in kernel.T]
+    return [*words, _doubled_pair(kernel[2, 0], kernel[2, 1]), _doubled_pair(kernel[2, 2], 0), 2 * bias]
 
 
 def _scale_words(scale: Scale) -> tuple[int, int, int]:

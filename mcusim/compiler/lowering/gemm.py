@@ -122,9 +122,17 @@ def bytes_of(value: int) -> int:
 
 def gemm_initialiser(matrix: Matrix, quads: int) -> str:
     """The C initialiser of ``mcu_gemm``."""
-    constants = matrix.constants
-    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
     return (
-        f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, .clamped = {clamped}, "
-        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}}}"
+        f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
+        f"{activation_fields(matrix.constants)}}}"
+    )
+
+
+def activation_fields(constants: MatrixConstants) -> str:
+    """The fields of a kernel's parameters that state the activation."""
+    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
+    rectified = int(constants.act_min >= constants.out_zp)
+    return (
+        f".rectified = {rectified}, .clamped = {clamped}, "
+        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}"
     )
