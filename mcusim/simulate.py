@@ -14,7 +14,7 @@ from mcusim.core.interface import Watch
 from mcusim.errors import InputError, McusimError
 from mcusim.image import Image
 from mcusim.machine import EventKind, Machine, Setup, Snapshot
-from mcusim.machine.memory import PAINT
+from mcusim.machine.memory import PAINT, Memory
 from mcusim.machine.ports import Array, read_outputs, split_inferences, write_inputs
 from mcusim.profile import LayerMark, Profile, document, instructions
 from mcusim.profile import build as build_profile
@@ -44,12 +44,11 @@ class SimulationResult:
     captured: dict[int, bytes]
     error: McusimError | None
     profile: Profile
-    _machine: Machine = field(repr=False)
+    _memory: Memory = field(repr=False)
 
     def instruction_costs(self) -> dict[int, instructions.InstructionCost]:
         """Executions and cycles per instruction address; the cycles sum to the total."""
-        read = self._machine.memory.read
-        return instructions.by_address(self.profile.counts, read, TimingModel(DEFAULT_MODEL))
+        return instructions.by_address(self.profile.counts, self._memory.read, TimingModel(DEFAULT_MODEL))
 
 
 def simulate(
@@ -88,9 +87,13 @@ def simulate(
         model=DEFAULT_MODEL,
         measure_sram=memory,
     )
-    run = _Run(image, chip, Machine(image, chip, setup), marks, capture)
-    run.execute(inferences)
-    return run.result()
+    machine = Machine(image, chip, setup)
+    try:
+        run = _Run(image, chip, machine, marks, capture)
+        run.execute(inferences)
+        return run.result()
+    finally:
+        machine.close()
 
 
 def _inferences(image: Image, inputs: Sequence[Array]) -> list[list[Array]]:
@@ -178,7 +181,7 @@ class _Run:
             captured=self._captured,
             error=self._error,
             profile=self._profile,
-            _machine=self._machine,
+            _memory=self._machine.memory,
         )
 
     def _boot_to_exit(self, inferences: Sequence[Sequence[Array]]) -> Snapshot | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -49,3 +50,32 @@ def create() -> Engine:
     engine: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)  # type: ignore[attr-defined,no-untyped-call]
     engine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
     return cast(Engine, engine)
+
+
+def emulate(engine: Engine, begin: int, until: int) -> int | None:
+    """Run from ``begin`` until something stops the engine; its error number, None if there is no error.
+
+    Emulation runs in a thread of its own, so that Ctrl-C reaches Python: it stops the engine and is
+    raised again here. An exception of a Python callback is raised here as well.
+    """
+    outcome: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            engine.emu_start(begin, until)
+        except BaseException as error:  # handed to the caller's thread
+            outcome.append(error)
+
+    worker = threading.Thread(target=work, name="mcusim-emulation", daemon=True)
+    worker.start()
+    try:
+        worker.join()
+    except BaseException:
+        engine.emu_stop()
+        worker.join()
+        raise
+    if not outcome:
+        return None
+    if isinstance(outcome[0], EngineError):
+        return int(outcome[0].errno)
+    raise outcome[0]

@@ -15,6 +15,9 @@ from mcusim.machine.memory import Memory
 FETCHES = (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT, unicorn.UC_MEM_FETCH)
 WRITES = (unicorn.UC_MEM_WRITE_UNMAPPED, unicorn.UC_MEM_WRITE_PROT, unicorn.UC_MEM_WRITE)
 
+WIDE = 0xE800
+"""First halfwords from here on open a 32-bit instruction: Arm DDI 0403 (ARMv7-M ARM), A5.1."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -41,10 +44,9 @@ class Blame:
         self, access: Access, pc: int, chain: Sequence[int], stack_pointer: int
     ) -> McusimError:
         """A read, write or fetch where the chip has no such memory."""
-        target = f"0x{access.address:08x}"
         if access.kind in FETCHES:
-            what = self._nothing_there(access.address)
-            return FaultError(f"jump to {target}, {what}, from {self._function(chain)}")
+            return self.refused_fetch(access.address, chain)
+        target = f"0x{access.address:08x}"
         by = f"by {self.instruction(pc)} {self.place(pc, chain)}"
         if access.kind not in WRITES:
             return FaultError(
@@ -58,6 +60,11 @@ class Blame:
         return MemoryLimitError(
             f"write of {access.size} bytes to {target}, {self._nothing_there(access.address)}, {by}"
         )
+
+    def refused_fetch(self, address: int, chain: Sequence[int]) -> McusimError:
+        """A jump to where no code can be."""
+        what = self._nothing_there(address)
+        return FaultError(f"jump to 0x{address:08x}, {what}, from {self._function(chain)}")
 
     def stack_limit(self, stack_pointer: int, pc: int, chain: Sequence[int]) -> McusimError:
         """The stack pointer fell below the limit that the image names."""
@@ -92,14 +99,15 @@ class Blame:
         return FaultError(f"{what}, by {self.instruction(pc)} {self.place(pc, chain)}")
 
     def instruction(self, pc: int) -> str:
-        """The instruction at ``pc`` as assembly, in quotes; its halfword if it cannot be disassembled."""
+        """The instruction at ``pc`` as assembly, in quotes; its halfwords if it cannot be disassembled."""
         import capstone
 
         raw = self.memory.read(pc, 4) or self.memory.read(pc, 2) or b""
         engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
         for _, _, mnemonic, operands in engine.disasm_lite(raw, pc, 1):
             return f"'{mnemonic} {operands}'" if operands else f"'{mnemonic}'"
-        return f"0x{int.from_bytes(raw[:2], 'little'):04x}"
+        first, second = int.from_bytes(raw[:2], "little"), int.from_bytes(raw[2:4], "little")
+        return f"0x{first:04x}" if first < WIDE else f"0x{first:04x} 0x{second:04x}"
 
     def place(self, pc: int, chain: Sequence[int]) -> str:
         """Where ``pc`` is: address, function, source line, and the layer that the call chain is in."""

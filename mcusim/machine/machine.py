@@ -35,8 +35,8 @@ PPB_START, PPB_SIZE = 0xE000_0000, 0x0010_0000
 NOWHERE = 0xFFFF_FFFE
 """An address that no firmware executes; emulation "until" it never ends by itself."""
 
-INTERRUPT_SVC, INTERRUPT_BKPT, INTERRUPT_EXCEPTION_RETURN = 2, 7, 8
-"""Unicorn's numbers in its interrupt hook for M-profile cores."""
+INTERRUPT_SVC, INTERRUPT_PREFETCH_ABORT, INTERRUPT_BKPT, INTERRUPT_EXCEPTION_RETURN = 2, 3, 7, 8
+"""Unicorn's numbers in its interrupt hook for M-profile cores (EXCP_* of its target/arm/cpu.h)."""
 
 WFE, WFI = 0xBF20, 0xBF30
 EPSR_T = 1 << 24
@@ -133,6 +133,10 @@ class Machine:
             if event is not None:
                 return event
 
+    def close(self) -> None:
+        """Let go of the core; the memories stay readable, nothing runs any more."""
+        self.core.close()
+
     def snapshot(self) -> Snapshot:
         return Snapshot(self._engine.context_save(), self.memory.save_sram())
 
@@ -154,12 +158,9 @@ class Machine:
         self.core.resume()
         started = time.perf_counter()
         try:
-            self._engine.emu_start(self._pc | 1, NOWHERE)
-        except engine.EngineError as error:
-            return int(error.errno)
+            return engine.emulate(self._engine, self._pc | 1, NOWHERE)
         finally:
             self.host_seconds += time.perf_counter() - started
-        return None
 
     def _after(self, failed: int | None) -> Event | None:
         """The event that ended emulation, or None to go on at ``self._pc``."""
@@ -200,7 +201,9 @@ class Machine:
         if number == INTERRUPT_EXCEPTION_RETURN:
             place = self._blame.place(chain[-1] if chain else self._pc, chain)
             raise FaultError(f"exception return outside an exception, after code {place}")
-        raise self._blame.said(f"exception {number} of the emulator", self._pc, chain)
+        if number == INTERRUPT_PREFETCH_ABORT:
+            raise self._blame.refused_fetch(self._pc, chain)
+        raise self._blame.undefined(self._pc, chain, thumb=True)
 
     def _serve_semihosting(self) -> Event | None:
         operation = self._engine.reg_read(arm_const.UC_ARM_REG_R0)

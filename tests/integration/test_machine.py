@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -226,3 +230,20 @@ def test_without_memory_measurement(demo_elf: Demo) -> None:
     measured, _ = _run(demo_elf("network"))
     assert result.trace.totals == measured.trace.totals
     assert result.trace.memory.arena_high_water_bytes == 0
+
+
+def test_interrupt_key_ends_an_endless_firmware(demo_elf: Demo, tmp_path: Path) -> None:
+    path = tmp_path / "endless.elf"
+    path.write_bytes(demo_elf("endless"))
+    script = "import sys, pathlib, mcusim.simulate as s; print('go', flush=True); "
+    script += "s.simulate(pathlib.Path(sys.argv[1]), 'stm32f412zg', max_cycles=10**15)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == b"go"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in complaint
+    assert process.returncode != 0
