@@ -134,6 +134,12 @@ def _chip_info(chip: Chip) -> trace.ChipInfo:
     )
 
 
+def _wait_state_warning(chip: Chip) -> tuple[str, ...]:
+    if not chip.wait_states:
+        return ()
+    return (f"the {chip.wait_states} wait states of {chip.name}'s flash are not charged; cycles are at zero",)
+
+
 class _Run:
     """One boot and the inferences on it, collected as they come."""
 
@@ -275,7 +281,7 @@ class _Run:
             functions=document.functions(profile, self._image),
             schedule=section.schedule if section else {},
             inferences=self._inference_figures(),
-            warnings=tuple(self._machine.warnings),
+            warnings=(*_wait_state_warning(chip), *self._machine.warnings),
             host=trace.Host(seconds=self._machine.host_seconds, mcusim_version=__version__),
         )
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import demo_firmware
+import msgspec
 import numpy as np
 import pytest
 
+from mcusim import chips
 from mcusim.errors import CycleLimitError, FaultError, InputError, MemoryLimitError, UsageError
 from mcusim.simulate import SimulationResult, simulate
 
@@ -93,6 +95,14 @@ def test_unmodelled_register_warns_once(demo_elf: Demo) -> None:
     assert result.trace.exit.code == 0
     assert len(result.trace.warnings) == 1
     assert "0x40023800 is not modelled" in result.trace.warnings[0]
+
+
+def test_wait_states_are_not_silently_ignored(demo_elf: Demo) -> None:
+    chip = chips.load(CHIP)
+    slow = msgspec.structs.replace(chip, flash_timing=chips.Flash(wait_states=3, source="a test"))
+    result = simulate(demo_elf("hello"), slow)
+    assert result.trace.chip.wait_states == 3
+    assert "3 wait states of stm32f412zg's flash are not charged" in result.trace.warnings[0]
 
 
 def test_heap_high_water(demo_elf: Demo) -> None:

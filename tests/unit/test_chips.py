@@ -83,3 +83,10 @@ def test_invalid_chip(old: str, new: str, complaint: str) -> None:
 def test_missing_file() -> None:
     with pytest.raises(InputError, match=r"nowhere\.toml: No such file"):
         chips.load("nowhere.toml")
+
+
+def test_example_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "chips.md").read_text()
+    example = text.split("```toml\n")[1].split("```")[0]
+    chip = chips.parse(example.encode(), "example")
+    assert (chip.name, chip.flash.size, chip.sram.size) == ("mychip", 256 << 10, 64 << 10)
