@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
@@ -39,7 +40,11 @@ def layer_peak(graph: Graph, *, inplace_depthwise: bool) -> int:
 
 def schedule_macs(graph: Graph, schedule: Schedule) -> int:
     """MACs really computed under a valid ``schedule``, recomputed halo and taps on padding included."""
-    stages = patch_stages(graph, schedule)
+    return staged_macs(graph, patch_stages(graph, schedule))
+
+
+def staged_macs(graph: Graph, stages: Sequence[PatchStage]) -> int:
+    """MACs with operators inside ``stages`` run patch by patch and all others once."""
     return sum(
         operator_macs(graph, op, next((s for s in stages if s.first <= position <= s.last), None))
         for position, op in enumerate(graph.operators)

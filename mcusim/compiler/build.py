@@ -105,8 +105,8 @@ def _write_sources(
     section: layer_section.LayerSection,
     embed_input: Sequence[NDArray[np.int8]] | None,
     print_crc: bool,
-) -> dict[str, tuple[Path, ...]]:
-    """Write the generated files; the answer maps source names to the binary files they include."""
+) -> tuple[str, ...]:
+    """Write the generated files and the binary files that they include; the answer names the sources."""
     constants, blob = emit.gather_constants(program)
     embedded = embed_input is not None
     binaries = {image_text.CONSTANTS_FILE: blob, image_text.SECTION_FILE: layer_section.encode(section)}
@@ -122,8 +122,7 @@ def _write_sources(
         (work / name).write_bytes(content)
     for name, text in texts.items():
         (work / name).write_text(text, encoding="utf-8")
-    included = tuple(work / name for name in sorted(binaries))
-    return {name: included if name.endswith(".S") else () for name in texts}
+    return tuple(texts)
 
 
 def _checked_inputs(graph: Graph, arrays: Sequence[NDArray[np.int8]] | None) -> list[NDArray[Any]]:
@@ -139,7 +138,7 @@ def _compile_and_link(
     compiler: Toolchain,
     chip: Chip,
     work: Path,
-    generated: dict[str, tuple[Path, ...]],
+    generated: Sequence[str],
     script: Path,
     out: Path,
 ) -> None:
@@ -151,11 +150,11 @@ def _compile_and_link(
             root=work,
             shown_root=SHOWN_ROOT,
             includes=includes,
-            inputs=inputs,
-            flags=compiler.assembly if inputs else flags,
+            flags=flags if name.endswith(".c") else compiler.assembly,
             other_roots=((firmware.directory(), firmware.SHOWN_ROOT),),
+            generated=True,
         )
-        for name, inputs in generated.items()
+        for name in generated
     ]
     sources += firmware.sources(compiler)
     objects = toolchains.compile_all(compiler, sources)

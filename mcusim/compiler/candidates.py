@@ -13,6 +13,7 @@ from mcusim.compiler.memory_plan import plan_ranges
 from mcusim.compiler.placement import lower_bound
 from mcusim.compiler.program import layout_of
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule, patch_ends, patch_schedule
+from mcusim.network import geometry
 from mcusim.network.graph import Graph
 
 GRIDS = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 6))
@@ -75,7 +76,8 @@ def advise(graph: Graph, limit: int, lowered: Mapping[int, LoweredOp] | None = N
 def _candidate(graph: Graph, schedule: Schedule, lowered: Mapping[int, LoweredOp] | None) -> Candidate:
     layout = layout_of(graph, schedule, lowered=lowered or {})
     needed = lower_bound(layout.ranges) + layout.scratch_bytes()
-    return Candidate(schedule, needed, analysis.mac_factor(graph, schedule))
+    factor = analysis.staged_macs(graph, layout.ranges.stages) / max(geometry.total_macs(graph), 1)
+    return Candidate(schedule, needed, factor)
 
 
 def _planned(graph: Graph, candidate: Candidate, lowered: Mapping[int, LoweredOp] | None) -> int:

@@ -34,7 +34,7 @@ def layer_section(program: Program, schedule: Schedule, build: dict[str, Any]) -
             for position, op in enumerate(graph.operators)
             if op.index in program.lowered
         ),
-        schedule=msgspec.to_builtins(schedule),
+        schedule=msgspec.json.decode(msgspec.json.encode(schedule)),
         build=build,
     )
 

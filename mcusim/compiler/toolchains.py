@@ -32,7 +32,8 @@ class Toolchain:
 
     ``kernel_level`` optimises the runtime, ``glue_level`` the generated code, whose functions must stay
     apart (``apart``: no sibling calls, no merging of equal functions). ``system`` is where its headers
-    are, which debug information must not name.
+    are, which debug information must not name. ``scratch_variables`` name environment variables that get
+    a fresh folder for every call: the compiler's own cache does not see the files that assembly includes.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Toolchain:
     apart: tuple[str, ...] = ("-fno-optimize-sibling-calls",)
     assembly: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    scratch_variables: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, str]:
         """What a build records of its compiler."""
@@ -62,16 +64,16 @@ class Toolchain:
 @dataclass(frozen=True)
 class Source:
     """A C or assembly file; ``root`` is cut off its path in debug information and replaced by
-    ``shown_root``, likewise ``other_roots`` (folder, shown as). ``inputs`` are further files whose bytes
-    matter to the object."""
+    ``shown_root``, likewise ``other_roots`` (folder, shown as). Objects of ``generated`` files stay beside
+    them, all others are cached."""
 
     path: Path
     root: Path
     shown_root: str
     includes: tuple[Path, ...]
-    inputs: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
     other_roots: tuple[tuple[Path, str], ...] = ()
+    generated: bool = False
 
 
 def find(name: str) -> Toolchain:
@@ -119,6 +121,16 @@ def _compile(toolchain: Toolchain, source: Source) -> Path:
         *source.flags,
         *(f"-ffile-prefix-map={folder}={shown}" for folder, shown in maps),
     ]
+    includes = [f"-I{path}" for path in source.includes]
+    arguments = [*flags, *includes, "-c", str(source.path), "-o"]
+    if source.generated:
+        beside = source.path.with_suffix(".o")
+        _run(toolchain, [*arguments, str(beside)], f"compiling {source.path.name}", source.root)
+        return beside
+    return _cached(toolchain, source, arguments)
+
+
+def _cached(toolchain: Toolchain, source: Source, arguments: Sequence[str]) -> Path:
     key = _key(toolchain, source)
     cached = cache_directory() / "objects" / key[:2] / f"{key}.o"
     if cached.exists():
@@ -126,9 +138,7 @@ def _compile(toolchain: Toolchain, source: Source) -> Path:
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
         fresh = Path(scratch) / cached.name
-        includes = [f"-I{path}" for path in source.includes]
-        arguments = [*flags, *includes, "-c", str(source.path), "-o", str(fresh)]
-        _run(toolchain, arguments, f"compiling {source.path.name}", source.root)
+        _run(toolchain, [*arguments, str(fresh)], f"compiling {source.path.name}", source.root)
         fresh.replace(cached)
     return cached
 
@@ -147,7 +157,7 @@ def _key(toolchain: Toolchain, source: Source) -> str:
     )
     digest = hashlib.sha256(repr(settings).encode())
     headers = sorted(header for directory in source.includes for header in directory.glob("*.h"))
-    for path in (source.path, *headers, *source.inputs):
+    for path in (source.path, *headers):
         content = path.read_bytes()
         digest.update(f"{path.name}:{len(content)}:".encode())
         digest.update(content)
@@ -155,16 +165,18 @@ def _key(toolchain: Toolchain, source: Source) -> str:
 
 
 def _run(toolchain: Toolchain, arguments: Sequence[str], action: str, folder: Path | None = None) -> None:
-    environment = {**os.environ, **toolchain.environment, "SOURCE_DATE_EPOCH": "0"}
-    result = subprocess.run(
-        [*toolchain.command, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="mcusim-") as scratch:
+        environment = {**os.environ, **toolchain.environment, "SOURCE_DATE_EPOCH": "0"}
+        environment |= dict.fromkeys(toolchain.scratch_variables, scratch)
+        result = subprocess.run(
+            [*toolchain.command, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     if result.returncode != 0:
         raise ToolchainError(f"{toolchain.name}, {action}: {_first_error(result.stderr)}")
 
@@ -191,7 +203,8 @@ def _zig() -> Toolchain:
         system=executable.parent,
         link=("-nostartfiles", *LINK, "-Wl,--entry=Reset_Handler"),
         extra=("-fno-sanitize=undefined", "-fno-stack-protector"),
-        environment={"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")},
+        environment={"ZIG_GLOBAL_CACHE_DIR": str(cache)},
+        scratch_variables=("ZIG_LOCAL_CACHE_DIR",),
     )
 
 
