@@ -61,29 +61,41 @@ static int32_t run_bytes(const mcu_conv_params *p) {
     return p->kernel_w * p->in_channels;
 }
 
+/* Widen what is left over of a run of two pixels as products `index` and following. */
+static void widen_left_over(const int8_t *run0, const int8_t *run1, int32_t count, int32_t index,
+                            int32_t *tail) {
+    for (; count > 0; count--, index++) {
+        int8_t *place = (int8_t *)(tail + 2 * (index >> 1)) + 2 * (index & 1);
+        mcu_store16(place, *run0++);
+        mcu_store16(place + 4, *run1++);
+    }
+}
+
 /* Widen the windows at input columns x0 and x1. */
 static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
-    const int32_t bytes = run_bytes(p), words = bytes >> 2;
+    static const int8_t zeros[4];
+    const int32_t bytes = run_bytes(p), words = bytes >> 2, left_over = bytes & 3;
+    const int inside = x0 >= 0 && x1 + p->kernel_w <= rows->in_width;
     int32_t *x = rows->scratch;
     int32_t *tail = x + 4 * words * p->kernel_h;
     int8_t *space0 = (int8_t *)(x + 4 * p->gemm.quads);
     int8_t *space1 = space0 + ((bytes + 3) & ~3);
     int32_t index = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        const int8_t *run0 = find_run(p, rows, rows->in[ky], x0, space0);
-        const int8_t *run1 = find_run(p, rows, rows->in[ky], x1, space1);
-        x = widen_words(run0, run1, words, x);
-        for (int32_t i = 4 * words; i < bytes; i++, index++) {
-            int8_t *place = (int8_t *)(tail + 2 * (index >> 1)) + 2 * (index & 1);
-            mcu_store16(place, run0[i]);
-            mcu_store16(place + 4, run1[i]);
+        const int8_t *row = rows->in[ky];
+        const int8_t *run0, *run1;
+        if (inside && row != NULL) {
+            run0 = row + x0 * p->in_channels;
+            run1 = row + x1 * p->in_channels;
+        } else {
+            run0 = find_run(p, rows, row, x0, space0);
+            run1 = find_run(p, rows, row, x1, space1);
         }
+        x = widen_words(run0, run1, words, x);
+        widen_left_over(run0 + 4 * words, run1 + 4 * words, left_over, index, tail);
+        index += left_over;
     }
-    for (; (index & 3) != 0; index++) {
-        int8_t *place = (int8_t *)(tail + 2 * (index >> 1)) + 2 * (index & 1);
-        mcu_store16(place, 0);
-        mcu_store16(place + 4, 0);
-    }
+    widen_left_over(zeros, zeros, -index & 3, index, tail);
 }
 
 /* Widen the window at input column x0 alone. */

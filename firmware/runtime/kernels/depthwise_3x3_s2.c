@@ -56,45 +56,66 @@ static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int3
     }
 }
 
-/* One channel of a row, for any activation. */
-static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                        int8_t *out, int32_t width) {
-    for (; width > 0; width--) {
-        int32_t sum = stream[5];
-        sum = mcu_smlad(strip[0], stream[0], sum);
-        sum = mcu_smlad(strip[1], stream[1], sum);
-        sum = mcu_smlad(strip[PAIR_WORDS], stream[2], sum);
-        sum = mcu_smlad(strip[2], stream[3], sum);
-        sum = mcu_smlabb(strip[PAIR_WORDS + 2], stream[4], sum);
-        *out = mcu_depthwise_output(p, sum, (const mcu_scale *)(stream + 6));
-        out += p->channels;
-        strip += PAIR_WORDS;
+/* Four channels of a row, for any activation. */
+static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                         int8_t *out, int32_t width) {
+    for (int32_t i = 0; i < 4 * width; i++) {
+        const int32_t *in = strip + (i >> 2) * PAIR_WORDS + (i & 3) * CHANNEL_WORDS;
+        const int32_t *channel = stream + (i & 3) * MCU_DEPTHWISE_3X3_WORDS;
+        int32_t sum = channel[5];
+        sum = mcu_smlad(in[0], channel[0], sum);
+        sum = mcu_smlad(in[1], channel[1], sum);
+        sum = mcu_smlad(in[PAIR_WORDS], channel[2], sum);
+        sum = mcu_smlad(in[2], channel[3], sum);
+        sum = mcu_smlabb(in[PAIR_WORDS + 2], channel[4], sum);
+        out[(i >> 2) * p->channels + (i & 3)] =
+            mcu_depthwise_output(p, sum, (const mcu_scale *)(channel + 6));
     }
 }
 
 #if MCU_TARGET
 
-/* Where one channel's outputs go: see depthwise_3x3_s1.c. */
+/* Where the outputs of a strip's first channel go: see depthwise_3x3_s1.c. */
 typedef struct target {
     int8_t *out;
     int8_t *end;
-    int8_t *last;
+    int32_t again;
     int32_t right;
 } target;
 
-/* One channel whose activation makes the sign of ties indifferent. r0 out, r1 strip, r2 to r5 loads, r6 and
- * r7 the sums, r8 to r12 the weights, lr the bias; s0 to s2 the scale, s4 right, s6 end, s7 last. */
-MCU_NAKED static void rectified_channel(const int32_t *stream MCU_IN_REGISTER,
-                                        const int32_t *strip MCU_IN_REGISTER,
-                                        const target *to MCU_IN_REGISTER) {
+static target find_target(const mcu_depthwise_params *p, int8_t *out, int32_t width) {
+    const int odd = (width & 1) != 0;
+    target to;
+    to.out = out;
+    to.right = width > 1 ? p->channels : 0;
+    to.again = odd && width > 1 ? (width - 2) * p->channels : 0;
+    to.end = out + (odd ? 2 : width) * to.right;
+    return to;
+}
+
+/* clang-format off */
+
+/* Four channels whose activation makes the sign of ties indifferent. r0 out, r1 strip, r2 to r5 loads, r6
+ * and r7 the sums, r8 to r12 the weights, lr the bias; s0 to s2 the scale, s4 right, s6 end, s7 again, s8
+ * stream, s9 strip, s10 target, s11 channel. */
+MCU_NAKED static void rectified_channels(const int32_t *stream MCU_IN_REGISTER,
+                                         const int32_t *strip MCU_IN_REGISTER,
+                                         const target *to MCU_IN_REGISTER) {
     __asm__("push {r4-r11, lr}\n\t"
+            "movs r3, #0\n\t"
+            "vmov s10, s11, r2, r3\n\t"
+            "vmov s9, r1\n"
+            "0:\n\t"
             "ldmia r0!, {r8-r12, lr}\n\t"
-            "ldmia r0, {r4-r6}\n\t"
+            "ldmia r0!, {r4-r7}\n\t"
+            "vmov s8, r0\n\t"
             "vmov s0, s1, r4, r5\n\t"
             "vmov s2, r6\n\t"
-            "ldmia r2, {r0, r3, r4, r5}\n\t"
-            "vmov s6, s7, r3, r4\n\t"
+            "ldmia r2, {r0, r2, r4, r5}\n\t"
             "vmov s4, r5\n\t"
+            "adds r0, r0, r3\n\t"
+            "adds r2, r2, r3\n\t"
+            "vmov s6, s7, r2, r4\n\t"
             ".balign 4\n"
             "1:\n\t"
             "ldr r2, [r1]\n\t"
@@ -134,35 +155,39 @@ MCU_NAKED static void rectified_channel(const int32_t *stream MCU_IN_REGISTER,
             "adds r0, r3, r2\n\t"
             "cmp r0, r4\n\t"
             "bne 1b\n\t"
-            "vmov r4, s7\n\t"
-            "cbz r4, 2f\n\t"
-            "vmov s6, r4\n\t"
+            "vmov r5, s7\n\t"
+            "cbz r5, 2f\n\t"
             "subs r0, r0, r2\n\t"
             "subs r1, r1, #48\n\t"
-            "movs r4, #0\n\t"
-            "vmov s7, r4\n\t"
+            "adds r4, r4, r5\n\t"
+            "movs r5, #0\n\t"
+            "vmov s6, s7, r4, r5\n\t"
             "b 1b\n"
             "2:\n\t"
+            "vmov r2, r3, s10, s11\n\t"
+            "vmov r0, r1, s8, s9\n\t"
+            "adds r3, r3, #1\n\t"
+            "adds r1, r1, #12\n\t"
+            "vmov s11, r3\n\t"
+            "vmov s9, r1\n\t"
+            "cmp r3, #4\n\t"
+            "bne 0b\n\t"
             "pop {r4-r11, pc}\n\t");
 }
 
+/* clang-format on */
 #endif
 
-static void convolve_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                             int8_t *out, int32_t width) {
+static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                              int8_t *out, int32_t width) {
 #if MCU_TARGET
     if (p->rectified) {
-        const int32_t right = width > 1 ? p->channels : 0;
-        target to = {out, out + width * right, NULL, right};
-        if ((width & 1) != 0) {
-            to.last = width > 1 ? to.end : NULL;
-            to.end = out + 2 * right;
-        }
-        rectified_channel(stream, strip, &to);
+        const target to = find_target(p, out, width);
+        rectified_channels(stream, strip, &to);
         return;
     }
 #endif
-    any_channel(p, stream, strip, out, width);
+    any_channels(p, stream, strip, out, width);
 }
 
 void mcu_depthwise_3x3_s2(const void *params, const mcu_rows *rows) {
@@ -174,12 +199,8 @@ void mcu_depthwise_3x3_s2(const void *params, const mcu_rows *rows) {
         int8_t *out = rows->out[0] + x * p->channels;
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
             fill_strip(p, rows, channel, rows->in_x0 + 2 * x, (width > 1 ? width : 2) + 1);
-            const int32_t *strip = rows->scratch;
-            for (int32_t i = 0; i < 4; i++) {
-                convolve_channel(p, stream, strip, out++, width);
-                stream += MCU_DEPTHWISE_3X3_WORDS;
-                strip += CHANNEL_WORDS;
-            }
+            convolve_channels(p, stream, rows->scratch, out + channel, width);
+            stream += 4 * MCU_DEPTHWISE_3X3_WORDS;
         }
     }
     mcu_depthwise_clamp(p, rows);

@@ -21,6 +21,7 @@
 #include "mcu_requantise.h"
 
 #if MCU_TARGET
+/* clang-format off */
 
 /* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
  * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
@@ -206,6 +207,7 @@ MCU_NAKED static const int32_t *one_blocks(const int32_t *stream MCU_IN_REGISTER
                                 "pop {r4-r11, pc}\n\t");
 }
 
+/* clang-format on */
 #else
 
 static int32_t requantise4(int32_t raw_ab, int32_t a, int32_t raw_cd, int32_t c, const mcu_scale *scale) {
