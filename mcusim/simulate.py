@@ -121,25 +121,6 @@ def _arena_cuts(image: Image) -> tuple[int, ...]:
     return (symbol.address, symbol.address + image.layers.arena.bytes) if symbol else ()
 
 
-def _chip_info(chip: Chip) -> trace.ChipInfo:
-    sizes = {"sram": 0, "flash": 0, "peripheral": 0}
-    for region in chip.regions:
-        sizes[region.kind] += region.size
-    return trace.ChipInfo(
-        name=chip.name,
-        clock_hz=chip.clock_hz,
-        wait_states=chip.wait_states,
-        sram_bytes=sizes["sram"],
-        flash_bytes=sizes["flash"],
-    )
-
-
-def _wait_state_warning(chip: Chip) -> tuple[str, ...]:
-    if not chip.wait_states:
-        return ()
-    return (f"the {chip.wait_states} wait states of {chip.name}'s flash are not charged; cycles are at zero",)
-
-
 class _Run:
     """One boot and the inferences on it, collected as they come."""
 
@@ -165,17 +146,19 @@ class _Run:
         try:
             at_entry = self._boot_to_exit(inferences)
             self._keep_counts()
-            for inputs in inferences[1:]:
-                if at_entry is None:
-                    raise InputError(
-                        f"{self._image.path}: never reached {self._invoke_name()}, its network call"
-                    )
-                self._infer_again(at_entry, inputs)
+            if inferences:
+                self._run_further(at_entry, inferences[1:])
         except McusimError as error:
             self._error = error
             if self._profile is None:
                 self._keep_counts()
             self._exit = trace.Exit(reason=error.reason, code=error.exit_code)
+
+    def _run_further(self, at_entry: Snapshot | None, inferences: Sequence[Sequence[Array]]) -> None:
+        if at_entry is None:
+            raise InputError(f"{self._image.path}: never reached {self._invoke_name()}, its network call")
+        for inputs in inferences:
+            self._infer_again(at_entry, inputs)
 
     def result(self) -> SimulationResult:
         """What was collected; ``execute`` came before."""
@@ -191,19 +174,17 @@ class _Run:
         )
 
     def _boot_to_exit(self, inferences: Sequence[Sequence[Array]]) -> Snapshot | None:
-        """The snapshot at the network's entry, if there are further inferences to run from it."""
+        """Up to the firmware's exit; the snapshot at the network's entry, None if it was not reached."""
         at_entry: Snapshot | None = None
-        entered = returned = False
+        returned = False
         started = 0
         while True:
             event = self._machine.run()
             if event.kind is EventKind.EXITED:
                 self._exit = trace.Exit(reason="exit", code=event.value)
                 return at_entry
-            if event.kind is EventKind.ENTERED and event.value == self._invoke and not entered:
-                entered = True
-                if len(inferences) > 1:
-                    at_entry = self._machine.snapshot()
+            if event.kind is EventKind.ENTERED and event.value == self._invoke and at_entry is None:
+                at_entry = self._machine.snapshot()
                 if inferences:
                     write_inputs(self._image, self._machine.memory, inferences[0])
                 started = self._machine.core.cycles
@@ -263,46 +244,14 @@ class _Run:
         )
 
     def _trace(self, profile: Profile, memory: trace.Memory, ending: trace.Exit) -> trace.Trace:
-        chip = self._chip
-        section = self._image.layers
-        return trace.Trace(
-            firmware=self._firmware(),
-            chip=_chip_info(chip),
+        return document.build(
+            self._image,
+            self._chip,
+            profile,
+            memory,
+            ending,
             timing=trace.TimingInfo(model=DEFAULT_MODEL, version=MODEL_VERSION, error=MODEL_ERROR),
-            exit=ending,
-            totals=trace.Totals(
-                cycles=profile.cycles,
-                instructions=profile.instructions,
-                seconds=profile.cycles / chip.clock_hz,
-                macs=sum(layer.macs for layer in profile.layers),
-            ),
-            memory=memory,
-            layers=document.layers(profile),
-            functions=document.functions(profile, self._image),
-            schedule=section.schedule if section else {},
-            inferences=self._inference_figures(),
-            warnings=(*_wait_state_warning(chip), *self._machine.warnings),
+            inference_cycles=self._cycles,
+            warnings=self._machine.warnings,
             host=trace.Host(seconds=self._machine.host_seconds, mcusim_version=__version__),
-        )
-
-    def _firmware(self) -> trace.Firmware:
-        sizes = self._image.sizes(self._chip)
-        return trace.Firmware(
-            path=self._image.path,
-            sha256=self._image.sha256,
-            text_bytes=sizes.text,
-            flash_bytes=sizes.flash,
-            static_sram_bytes=sizes.static_sram,
-            build=self._image.layers.build if self._image.layers else {},
-            network=self._image.layers.network if self._image.layers else "",
-        )
-
-    def _inference_figures(self) -> trace.Inferences | None:
-        if not self._cycles:
-            return None
-        return trace.Inferences(
-            count=len(self._cycles),
-            cycles_min=min(self._cycles),
-            cycles_max=max(self._cycles),
-            cycles_mean=sum(self._cycles) / len(self._cycles),
         )

@@ -289,7 +289,7 @@ class Machine:
         platform = Platform(self._cycles, self._warn, self._request_reset)
         devices: list[Device] = [
             CoreDebug(),
-            SystemControlBlock(platform, self._boot.vector_table),
+            SystemControlBlock(platform, self._reset_vtor(chip)),
             CycleCounterUnit(platform),
             SysTick(platform),
         ]
@@ -297,6 +297,11 @@ class Machine:
         for region in chip.regions:
             if region.kind == "peripheral":
                 self._map_bus(region.start, region.size, Bus(region.start, (), platform))
+
+    def _reset_vtor(self, chip: Chip) -> int:
+        """0 after reset (ARMv7-M ARM, B3.2.5), where flash appears; else as a boot loader leaves it."""
+        table = self._boot.vector_table
+        return 0 if table == chip.flash.start and 0 in chip.flash.aliases else table
 
     def _map_bus(self, start: int, size: int, bus: Bus) -> None:
         def read(_uc: Any, offset: int, width: int, _data: Any) -> int:

@@ -1,10 +1,48 @@
-"""Parts of the trace that come from the profile."""
+"""The trace, put together from image, chip and profile."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mcusim import trace
+from mcusim.chips import Chip
 from mcusim.image import Image
-from mcusim.profile.profile import LayerCost, Profile
+from mcusim.profile.profile import LayerCost, Profile, function_start
+
+
+def build(
+    image: Image,
+    chip: Chip,
+    profile: Profile,
+    memory: trace.Memory,
+    ending: trace.Exit,
+    *,
+    timing: trace.TimingInfo,
+    inference_cycles: Sequence[int],
+    warnings: Sequence[str],
+    host: trace.Host,
+) -> trace.Trace:
+    """The document of one run; ``inference_cycles`` of every network call that returned."""
+    section = image.layers
+    return trace.Trace(
+        firmware=_firmware(image, chip),
+        chip=_chip_info(chip),
+        timing=timing,
+        exit=ending,
+        totals=trace.Totals(
+            cycles=profile.cycles,
+            instructions=profile.instructions,
+            seconds=profile.cycles / chip.clock_hz,
+            macs=sum(layer.macs for layer in profile.layers),
+        ),
+        memory=memory,
+        layers=layers(profile),
+        functions=functions(profile, image),
+        schedule=section.schedule if section else {},
+        inferences=_inferences(inference_cycles),
+        warnings=(*_wait_state_warning(chip), *warnings),
+        host=host,
+    )
 
 
 def layers(profile: Profile) -> tuple[trace.Layer, ...]:
@@ -31,6 +69,29 @@ def functions(profile: Profile, image: Image) -> tuple[trace.Function, ...]:
     return tuple(entries)
 
 
+def call_tree(profile: Profile, image: Image) -> tuple[trace.CallTreeNode, ...]:
+    """The call tree over the entries of ``functions``; nodes of one function under one parent are one."""
+    position = {cost.start: index for index, cost in enumerate(profile.functions)}
+    merged: dict[tuple[int, int], int] = {}
+    sums: list[list[int]] = []
+    node_of: list[int] = []
+    for node in profile.counts.nodes:
+        function = position[function_start(image, node.function)]
+        parent = node_of[node.parent] if node.parent >= 0 else -1
+        index = merged.setdefault((parent, function), len(merged))
+        node_of.append(index)
+        if index == len(sums):
+            sums.append([0, 0, 0])
+        for column, value in enumerate((node.calls, node.cycles_self, node.instructions_self)):
+            sums[index][column] += value
+    return tuple(
+        trace.CallTreeNode(
+            function=function, parent=parent, calls=calls, cycles=cycles, instructions=instructions
+        )
+        for (parent, function), (calls, cycles, instructions) in zip(merged, sums, strict=True)
+    )
+
+
 def _layer(cost: LayerCost) -> trace.Layer:
     mark = cost.mark
     return trace.Layer(
@@ -48,4 +109,47 @@ def _layer(cost: LayerCost) -> trace.Layer:
         shape_in=mark.shape_in,
         shape_out=mark.shape_out,
         stage=mark.stage,
+    )
+
+
+def _firmware(image: Image, chip: Chip) -> trace.Firmware:
+    sizes = image.sizes(chip)
+    return trace.Firmware(
+        path=image.path,
+        sha256=image.sha256,
+        text_bytes=sizes.text,
+        flash_bytes=sizes.flash,
+        static_sram_bytes=sizes.static_sram,
+        build=image.layers.build if image.layers else {},
+        network=image.layers.network if image.layers else "",
+    )
+
+
+def _chip_info(chip: Chip) -> trace.ChipInfo:
+    sizes = {"sram": 0, "flash": 0, "peripheral": 0}
+    for region in chip.regions:
+        sizes[region.kind] += region.size
+    return trace.ChipInfo(
+        name=chip.name,
+        clock_hz=chip.clock_hz,
+        wait_states=chip.wait_states,
+        sram_bytes=sizes["sram"],
+        flash_bytes=sizes["flash"],
+    )
+
+
+def _wait_state_warning(chip: Chip) -> tuple[str, ...]:
+    if not chip.wait_states:
+        return ()
+    return (f"the {chip.wait_states} wait states of {chip.name}'s flash are not charged; cycles are at zero",)
+
+
+def _inferences(cycles: Sequence[int]) -> trace.Inferences | None:
+    if not cycles:
+        return None
+    return trace.Inferences(
+        count=len(cycles),
+        cycles_min=min(cycles),
+        cycles_max=max(cycles),
+        cycles_mean=sum(cycles) / len(cycles),
     )

@@ -80,7 +80,7 @@ class Profile:
 
 def build(counts: Counts, image: Image, marks: Sequence[LayerMark], stack_top: int) -> Profile:
     """Functions sorted by their own cycles, layers in the order of ``marks``."""
-    starts = [_function_start(image, node.function) for node in counts.nodes]
+    starts = [function_start(image, node.function) for node in counts.nodes]
     layers = _layers(counts, starts, marks)
     return Profile(
         cycles=counts.cycles,
@@ -94,7 +94,8 @@ def build(counts: Counts, image: Image, marks: Sequence[LayerMark], stack_top: i
     )
 
 
-def _function_start(image: Image, address: int) -> int:
+def function_start(image: Image, address: int) -> int:
+    """Start of the function that holds ``address``; the address itself where there is none."""
     function = image.function_at(address)
     return function.start if function else address
 

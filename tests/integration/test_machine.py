@@ -229,8 +229,9 @@ def test_bad_layer_patterns(demo_elf: Demo) -> None:
         _run(demo_elf("network"), layers_regex="nothing_like_it")
 
 
-def test_further_inputs_need_the_network_call(demo_elf: Demo) -> None:
-    result, _ = _run(demo_elf("hello"), inputs=[_input(0), _input(1)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_inputs_need_the_network_call(demo_elf: Demo, count: int) -> None:
+    result, _ = _run(demo_elf("hello"), inputs=[_input(0)] * count)
     assert isinstance(result.error, InputError)
     assert "never reached network_invoke" in str(result.error)
 
