@@ -162,8 +162,9 @@ class Core(Protocol):
     def jump(self, address: int, cycles: int) -> None:
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.
 
-        A jump to a function's start counts as its call, to come back to where execution was; any other
-        address on the shadow call stack is a return to it.
+        A jump to the innermost return address is that return; else one to a function's start counts as its
+        call, to come back to where execution was; else one to an address on the shadow call stack returns
+        there.
         """
 
     def finish(self, end: int) -> None:

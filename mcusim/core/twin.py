@@ -96,12 +96,13 @@ class TwinCore:
             self._commit(self._end, 0)
         self._cycles += cycles
         self._sp = self._read_sp()
-        if address in self._by_start:
+        stopped = self._calls.leave_to(address, self._now(), deep=False)
+        if stopped is None and address in self._by_start:
             self._calls.enter(address, came_from, self._now())
-        else:
+        elif stopped is None:
             stopped = self._calls.leave_to(address, self._now(), deep=True)
-            if stopped:
-                self._stop(Stop.RETURNED, stopped)
+        if stopped:
+            self._stop(Stop.RETURNED, stopped)
         self._restart(address)
 
     def finish(self, end: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from assembled import ORIGIN, Snippet
+from assembled import Snippet
+from assembler import ORIGIN
 from micro_benchmarks import MICRO_BENCHMARKS, MicroBenchmark
 from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_ALL, Uc, arm_const
 

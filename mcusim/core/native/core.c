@@ -244,7 +244,9 @@ void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
     }
     core->cycles += cycles;
     read_stack_pointer(core);
-    if (function >= 0 && core->spec.functions[function].start == address) {
+    if (calls_return(&core->calls, address, present(core), &stopped)) {
+        /* back from where an exception was taken, which may be a function's start */
+    } else if (function >= 0 && core->spec.functions[function].start == address) {
         calls_enter(&core->calls, address, function, from, present(core));
     } else {
         calls_unwind(&core->calls, address, present(core), &stopped);
