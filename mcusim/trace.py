@@ -119,6 +119,17 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     instructions: int
 
 
+class CallTreeNode(msgspec.Struct, frozen=True, kw_only=True):
+    """``functions[function]`` as called under the node ``parent`` (-1 at the root), which comes before it;
+    cycles and instructions of its own. Siblings stand in the order of their first calls."""
+
+    function: int
+    parent: int
+    calls: int
+    cycles: int
+    instructions: int
+
+
 class Inferences(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs run through one image; the rest of the trace is of the first one."""
 
@@ -146,6 +157,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     memory: Memory
     layers: tuple[Layer, ...]
     functions: tuple[Function, ...]
+    call_tree: tuple[CallTreeNode, ...] = ()
     schedule: dict[str, Any]
     inferences: Inferences | None = None
     warnings: tuple[str, ...] = ()

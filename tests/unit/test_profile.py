@@ -11,7 +11,7 @@ from mcusim.core.interface import CallNode, Counts
 from mcusim.image import Function, Image
 from mcusim.image.lines import LineTable
 from mcusim.image.symbols import SymbolTable
-from mcusim.profile import LayerMark, build
+from mcusim.profile import LayerMark, build, document
 
 NAMES = ("main", "layer_a", "layer_b", "helper")
 FUNCTIONS = tuple(Function(name, 0x100 * (i + 1), 0x100 * (i + 1) + 0x80) for i, name in enumerate(NAMES))
@@ -93,3 +93,26 @@ def test_sums_hold_on_every_tree(nodes: list[CallNode]) -> None:
     main = next(cost for cost in profile.functions if cost.name == "main")
     assert main.cycles_total == profile.cycles
     assert all(cost.cycles_self <= cost.cycles_total <= profile.cycles for cost in profile.functions)
+
+
+def test_the_call_tree_names_functions_by_position_and_joins_equal_siblings() -> None:
+    nodes = [
+        CallNode(MAIN, -1, 1, 10, 5),
+        CallNode(HELPER, 0, 2, 100, 50),
+        CallNode(HELPER + 4, 0, 1, 1, 1),
+        CallNode(LAYER_A, 2, 1, 7, 3),
+    ]
+    profile = build(_counts(nodes), IMAGE, (), 0)
+    names = [cost.name for cost in profile.functions]
+    tree = document.call_tree(profile, IMAGE)
+    rows = [(names[n.function], n.parent, n.calls, n.cycles, n.instructions) for n in tree]
+    assert rows == [("main", -1, 1, 10, 5), ("helper", 0, 3, 101, 51), ("layer_a", 1, 1, 7, 3)]
+
+
+@given(_trees())
+def test_the_call_tree_keeps_every_cycle(nodes: list[CallNode]) -> None:
+    profile = build(_counts(nodes), IMAGE, (), 0)
+    tree = document.call_tree(profile, IMAGE)
+    assert sum(node.cycles for node in tree) == profile.cycles
+    assert all(node.parent < index for index, node in enumerate(tree))
+    assert len({(node.parent, node.function) for node in tree}) == len(tree)
