@@ -127,7 +127,7 @@ class Image:
         """
         self._check_regions(chip)
         address = self._vector_table(chip)
-        words = self._bytes_at(address, 8)
+        words = self._bytes_at(chip, address, 8)
         if words is None:
             raise InputError(f"{self.path}: no vector table, nothing is loaded at 0x{address:08x}")
         stack_pointer, reset = struct.unpack("<II", words)
@@ -141,7 +141,7 @@ class Image:
                 f"{self.path}: no vector table at 0x{address:08x}, its reset vector 0x{reset:08x} "
                 "is not a Thumb address"
             )
-        if self._bytes_at(_without_alias(chip, reset & ~1), 2) is None:
+        if self._bytes_at(chip, _without_alias(chip, reset & ~1), 2) is None:
             raise InputError(f"{self.path}: the reset vector 0x{reset:08x} points to no code of the image")
         return Boot(address, stack_pointer & ~3, reset)
 
@@ -161,7 +161,7 @@ class Image:
         return Sizes(
             text=sum(section.size for section in self.sections if section.executable)
             or sum(len(segment.data) for segment in self.segments if segment.executable),
-            flash=sum(len(segment.data) for segment in self.segments),
+            flash=sum(len(segment.data) for segment in self.segments if _in_flash(chip, segment)),
             static_sram=static,
             arena=arena_bytes,
             scratch=scratch_bytes,
@@ -198,15 +198,16 @@ class Image:
     def _vector_table(self, chip: Chip) -> int:
         """Start of flash if something is loaded there, else the lowest address that is loaded."""
         start = chip.flash.start
-        if self._bytes_at(start, 8) is not None:
+        if self._bytes_at(chip, start, 8) is not None:
             return start
         loaded = [_without_alias(chip, segment.load_address) for segment in self.segments if segment.data]
         return min(loaded, default=start)
 
-    def _bytes_at(self, load_address: int, size: int) -> bytes | None:
+    def _bytes_at(self, chip: Chip, address: int, size: int) -> bytes | None:
+        """What is loaded at an address that is no alias."""
         for segment in self.segments:
             for start in (segment.load_address, segment.address):
-                offset = load_address - start
+                offset = address - _without_alias(chip, start)
                 if 0 <= offset <= len(segment.data) - size:
                     return segment.data[offset : offset + size]
         return None
@@ -215,6 +216,11 @@ class Image:
 def _is_stack_pointer(chip: Chip, value: int) -> bool:
     inside = any(region.start < value <= region.end for region in chip.regions if region.kind == "sram")
     return inside and value % 4 == 0
+
+
+def _in_flash(chip: Chip, segment: Segment) -> bool:
+    region = chip.region_at(_without_alias(chip, segment.load_address))
+    return region is not None and region.kind == "flash"
 
 
 def _without_alias(chip: Chip, address: int) -> int:

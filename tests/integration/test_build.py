@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -75,6 +77,29 @@ def test_every_build_computes_the_same(
     assert result.trace.totals.macs == sum(layer.macs for layer in built.section.layers)
 
 
+STAGES = [
+    [("patch", 0, 2, (3, 2)), ("patch", 3, 7, (2, 2)), ("op", 8, 12, None)],
+    [("op", 0, 0, None), ("patch", 1, 6, (4, 3)), ("op", 7, 12, None)],
+    [("op", 0, 2, None), ("patch", 3, 6, (3, 3)), ("patch", 7, 9, (1, 1)), ("op", 10, 12, None)],
+]
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_patch_stages_anywhere(
+    graph: Graph, picture: NDArray[np.int8], tmp_path: Path, stages: list[tuple[str, int, int, object]]
+) -> None:
+    """Several patch stages, and stages that start behind the input, from a schedule file."""
+    keys = ("mode", "first", "last", "grid")
+    listed = [{k: v for k, v in zip(keys, s, strict=True) if v is not None} for s in stages]
+    path = tmp_path / "stages.json"
+    path.write_text(json.dumps({"format": "mcusim.schedule", "version": 1, "name": "s", "stages": listed}))
+    built = image(graph, str(path), tmp_path)
+    result = simulate(built.elf, CHIP, inputs=[picture])
+    assert result.error is None
+    np.testing.assert_array_equal(result.outputs[0][0], executor.outputs(graph, [picture])[0])
+    assert {layer.index: layer.stage for layer in built.section.layers}[3] == (0 if stages[0][2] > 3 else 1)
+
+
 def test_both_compilers_agree(graph: Graph, picture: NDArray[np.int8], tmp_path: Path) -> None:
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
@@ -140,6 +165,30 @@ def test_a_network_too_large_says_by_how_much_and_what_would_fit(tmp_path: Path)
     with pytest.raises(FitError, match="KiB more flash than nrf52840 has"):
         build(large, parse_spec("layer", large), chips.load("nrf52840"), out=tmp_path / "x.elf")
     assert not (tmp_path / "x.elf").exists()
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize(("kind", "size"), [("flash", 6 * 1024), ("sram", 8 * 1024)])
+def test_the_linker_has_the_last_word_on_fitting(
+    graph: Graph, tmp_path: Path, kind: str, size: int, toolchain: str
+) -> None:
+    """Code and static data are known only when the image is linked."""
+    chip = chips.load(CHIP)
+    regions = [
+        msgspec.structs.replace(region, size=size) if region.kind == kind else region
+        for region in chip.regions
+    ]
+    small = msgspec.structs.replace(chip, regions=tuple(regions))
+    with pytest.raises(FitError, match=rf"KiB more {kind} than stm32f412zg has") as caught:
+        build(
+            graph,
+            parse_spec("layer", graph),
+            small,
+            out=tmp_path / "x.elf",
+            toolchain=toolchain,
+            stack_bytes=size - 7 * 1024 if kind == "sram" else 1024,
+        )
+    assert "\n" not in str(caught.value)
 
 
 def test_inputs_to_embed_must_fit_the_network(graph: Graph, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,7 +109,26 @@ def test_image_for_another_chip(demo_elf: Demo) -> None:
         image.load(demo_elf("hello")).boot(chips.load("nrf52840"))
 
 
-def test_arm_mode_code(demo_elf: Demo) -> None:
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        (("arm-freestanding-eabi", "cortex_a9"), "holds ARM-mode code"),
+        (("armeb-freestanding-eabi", "cortex_a9"), "a big-endian ELF file"),
+        (("aarch64-freestanding", "generic"), "an AArch64 executable"),
+        (("thumb-freestanding-eabi", "cortex_m4"), "no vector table at 0x"),
+    ],
+)
+def test_executables_of_other_kinds(tmp_path: Path, target: tuple[str, str], complaint: str) -> None:
+    (tmp_path / "main.c").write_text("void _start(void) { for (;;) {} }")
+    options = ["-target", target[0], f"-mcpu={target[1]}", "-nostdlib", "-o", "x.elf"]
+    command = [sys.executable, "-m", "ziglang", "cc", *options, "main.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    with pytest.raises(InputError) as caught:
+        image.load(tmp_path / "x.elf").boot(chips.load(CHIP))
+    assert complaint in str(caught.value)
+
+
+def test_arm_mode_marks(demo_elf: Demo) -> None:
     elf = demo_elf("hello").replace(b"\0$t\0", b"\0$a\0")
     with pytest.raises(InputError, match="holds ARM-mode code"):
         image.load(elf)

@@ -160,8 +160,8 @@ def test_macs_are_those_of_calls_made(demo_elf: Demo) -> None:
     assert result.trace.totals.macs == 0
 
 
-@pytest.mark.parametrize("chip", ["nrf52840", "mps2-an386"])
-def test_chips_with_flash_at_zero(tmp_path: Path, chip: str) -> None:
+@pytest.mark.parametrize("chip", ["nrf52840", "mps2-an386", "stm32f412zg"])
+def test_images_linked_for_zero(tmp_path: Path, chip: str) -> None:
     elf = demo_firmware.select(demo_firmware.build(tmp_path, flash_start=0), "hello")
     texts: list[str] = []
     result = simulate(elf, chip, console=texts.append)
