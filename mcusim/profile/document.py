@@ -38,6 +38,7 @@ def build(
         memory=memory,
         layers=layers(profile),
         functions=functions(profile, image),
+        call_tree=call_tree(profile, image),
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
         warnings=(*_wait_state_warning(chip), *warnings),
