@@ -148,8 +148,12 @@ def _whole_layer(program: Program, op: Operator) -> str:
 def _view(program: Program, op: Operator, tensor: int, name: str) -> str:
     size = program.whole_extent(op, tensor)
     symbol, offset = location_of(program, tensor)
+    height = size.height
+    if op.kind in spatial.ELEMENTWISE:
+        # An operand of one row serves every row of the output: a capacity of one row maps them to it.
+        height = max(height, program.whole_extent(op, op.outputs[0]).height)
     return (
-        f"static const mcu_view {name} = {{.base = {symbol} + {offset}, .height = {size.height}, "
+        f"static const mcu_view {name} = {{.base = {symbol} + {offset}, .height = {height}, "
         f".width = {size.width}, .channels = {size.channels}, .capacity = {size.height}}};"
     )
 

@@ -33,7 +33,7 @@ class Layout:
         size = spatial.extent(self.graph.tensors[tensor])
         if op.kind in (OpKind.FULLY_CONNECTED, OpKind.SOFTMAX):
             return spatial.Extent(1, 1, size.bytes)
-        if not self.lowered[op.index].merge_rows or self._runs_ahead(op):
+        if not self.lowered[op.index].merge_rows or self._runs_ahead(op) or self._broadcasts(op):
             return size
         divisors = (n for n in range(1, size.height + 1) if size.height % n == 0)
         rows = max(n for n in divisors if n == 1 or n * size.width <= LARGEST_ROW)
@@ -78,6 +78,11 @@ class Layout:
             if op.index in self.lowered
         )
         return -(-max(sizes, default=0) // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
+
+    def _broadcasts(self, op: Operator) -> bool:
+        """Whether an element-wise operator combines tensors of different sizes."""
+        tensors = (*spatial.activations(self.graph, op), op.outputs[0])
+        return op.kind in spatial.ELEMENTWISE and len({self.graph.tensors[t].elements for t in tensors}) > 1
 
     def _runs_ahead(self, op: Operator) -> bool:
         """Whether the output is written over rows of the input, so that rows must stay apart."""

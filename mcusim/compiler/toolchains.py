@@ -22,7 +22,6 @@ from mcusim.errors import ToolchainError, UsageError
 
 LANGUAGE = ("-std=c11", "-ffreestanding", "-g", "-fno-common")
 LINK = ("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,max-page-size=1024")
-_TELLING = ("error:", "undefined reference", "overflowed", "will not fit")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
 
 
@@ -182,10 +181,12 @@ def _run(toolchain: Toolchain, arguments: Sequence[str], action: str, folder: Pa
 
 
 def _first_error(output: str) -> str:
-    """The line that says what is wrong; GNU ld does not call it an error, and its driver adds another."""
+    """The line that says what is wrong: the last that counts bytes which do not fit (linkers sum them
+    up), else the first error; GNU ld does not call it one, and its driver adds another."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and "collect2" not in line]
-    telling = (line for line in lines if any(word in line for word in _TELLING))
-    return next(telling, lines[0] if lines else "failed without a word")
+    overflows = [line for line in lines if "overflowed by" in line]
+    errors = [line for line in lines if "error:" in line or "undefined reference" in line]
+    return next(iter(overflows[::-1] + errors + lines), "failed without a word")
 
 
 def _zig() -> Toolchain:
