@@ -15,6 +15,11 @@ typedef struct mcu_gemm {
     int32_t act_max;
 } mcu_gemm;
 
+/* Widen `words` words of one pixel, or of two at once, for mcu_gemm_one or mcu_gemm_pair (see widen.c).
+ * Returns the end of what was written. */
+int32_t *mcu_widen_one(const int8_t *in, int32_t words, int32_t *x);
+int32_t *mcu_widen_pair(const int8_t *in0, const int8_t *in1, int32_t words, int32_t *x);
+
 /* Outputs of one pixel, or of two at once, from widened inputs, saturated to int8. */
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);

@@ -87,6 +87,12 @@ static inline int32_t mcu_ssat8(int32_t a) {
     return result;
 }
 
+static inline int32_t mcu_ssat8_asr20(int32_t a) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #20" : "=r"(result) : "r"(a));
+    return result;
+}
+
 #else
 
 static inline int32_t mcu_low(int32_t a) {
@@ -166,6 +172,10 @@ static inline int32_t mcu_ssat8(int32_t a) {
     return a < -128 ? -128 : a > 127 ? 127 : a;
 }
 
+static inline int32_t mcu_ssat8_asr20(int32_t a) {
+    return mcu_ssat8(a >> 20);
+}
+
 static inline int32_t mcu_choose8(int32_t a, int32_t b, int greatest) {
     uint32_t result = 0;
     for (int32_t shift = 0; shift < 32; shift += 8) {
@@ -189,9 +199,18 @@ static inline int32_t mcu_min8(int32_t a, int32_t b) {
 
 /* Four bytes from the low bytes of four registers, the first lowest. */
 static inline int32_t mcu_pack4(int32_t a, int32_t b, int32_t c, int32_t d) {
+#ifdef __ARM_FEATURE_DSP
+    __asm__("bfi %0, %1, #8, #8\n\t"
+            "bfi %0, %2, #16, #8\n\t"
+            "bfi %0, %3, #24, #8"
+            : "+r"(a)
+            : "r"(b), "r"(c), "r"(d));
+    return a;
+#else
     const uint32_t low = ((uint32_t)a & 0xFFU) | (((uint32_t)b & 0xFFU) << 8);
     const uint32_t high = ((uint32_t)c & 0xFFU) | (((uint32_t)d & 0xFFU) << 8);
     return (int32_t)(low | (high << 16));
+#endif
 }
 
 #endif

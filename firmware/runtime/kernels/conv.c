@@ -8,37 +8,11 @@
  * Scratch: 16 bytes a quad for the widened pair, then two runs of R bytes, each rounded up to a word,
  * in which a run is assembled that lies partly or wholly in the padding.
  *
- * Bound: widening about 1.5 cycles an element of the window, beside gemm.c. */
+ * Bound: those of widen.c and gemm.c, and about 40 cycles a run. */
 #include "mcu_kernels.h"
 #include "mcu_simd.h"
 
 #include <stddef.h>
-
-/* Two pixels' words alternate in the scratch (see gemm.c); one pixel's follow each other. */
-static int32_t *widen_words(const int8_t *run0, const int8_t *run1, int32_t words, int32_t *x) {
-    for (; words > 0; words--) {
-        const int32_t word0 = mcu_load32(run0), word1 = mcu_load32(run1);
-        x[0] = mcu_sxtb16(word0);
-        x[1] = mcu_sxtb16(word1);
-        x[2] = mcu_sxtb16_ror8(word0);
-        x[3] = mcu_sxtb16_ror8(word1);
-        run0 += 4;
-        run1 += 4;
-        x += 4;
-    }
-    return x;
-}
-
-static int32_t *widen_words_one(const int8_t *run, int32_t words, int32_t *x) {
-    for (; words > 0; words--) {
-        const int32_t word = mcu_load32(run);
-        x[0] = mcu_sxtb16(word);
-        x[1] = mcu_sxtb16_ror8(word);
-        run += 4;
-        x += 2;
-    }
-    return x;
-}
 
 /* The run of input at column x0 of a row: where it lies, or assembled in `space` if it meets padding. */
 static const int8_t *find_run(const mcu_conv_params *p, const mcu_rows *rows, const int8_t *row, int32_t x0,
@@ -91,7 +65,7 @@ static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x
             run0 = find_run(p, rows, row, x0, space0);
             run1 = find_run(p, rows, row, x1, space1);
         }
-        x = widen_words(run0, run1, words, x);
+        x = mcu_widen_pair(run0, run1, words, x);
         widen_left_over(run0 + 4 * words, run1 + 4 * words, left_over, index, tail);
         index += left_over;
     }
@@ -107,7 +81,7 @@ static void widen_one(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0
     int32_t index = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int8_t *run = find_run(p, rows, rows->in[ky], x0, space);
-        x = widen_words_one(run, words, x);
+        x = mcu_widen_one(run, words, x);
         for (int32_t i = 4 * words; i < bytes; i++, index++) {
             mcu_store16(tail + 2 * index, run[i]);
         }

@@ -1,36 +1,12 @@
 /* 1x1 convolution, stride 1, no padding, input channels a multiple of four; also dense layers, as one
  * pixel of as many channels as there are inputs.
  *
- * Two pixels at a time are widened into the scratch (4 bytes an input channel) and multiplied by
+ * Two pixels at a time are widened into the scratch (4 bytes an input channel, widen.c) and multiplied by
  * gemm.c, whose layout, ranges and rounding apply; the last pixel of an odd row goes alone. Rows are
  * independent, so that a whole tensor may be one row. Never called with padding.
  *
- * Bound: widening costs about 1.5 cycles an element, beside gemm.c. */
+ * Bound: those of widen.c and gemm.c. */
 #include "mcu_kernels.h"
-#include "mcu_simd.h"
-
-static void widen_one(const int8_t *in, int32_t quads, int32_t *x) {
-    for (; quads > 0; quads--) {
-        const int32_t word = mcu_load32(in);
-        x[0] = mcu_sxtb16(word);
-        x[1] = mcu_sxtb16_ror8(word);
-        in += 4;
-        x += 2;
-    }
-}
-
-static void widen_pair(const int8_t *in0, const int8_t *in1, int32_t quads, int32_t *x) {
-    for (; quads > 0; quads--) {
-        const int32_t word0 = mcu_load32(in0), word1 = mcu_load32(in1);
-        x[0] = mcu_sxtb16(word0);
-        x[1] = mcu_sxtb16(word1);
-        x[2] = mcu_sxtb16_ror8(word0);
-        x[3] = mcu_sxtb16_ror8(word1);
-        in0 += 4;
-        in1 += 4;
-        x += 4;
-    }
-}
 
 void mcu_conv_1x1(const void *params, const mcu_rows *rows) {
     const mcu_conv_1x1_params *p = params;
@@ -39,13 +15,13 @@ void mcu_conv_1x1(const void *params, const mcu_rows *rows) {
     int8_t *out = rows->out[0];
     int32_t left = rows->out_width;
     for (; left >= 2; left -= 2) {
-        widen_pair(in, in + in_step, p->gemm.quads, rows->scratch);
+        mcu_widen_pair(in, in + in_step, p->gemm.quads, rows->scratch);
         mcu_gemm_pair(&p->gemm, rows->scratch, out, out + out_step);
         in += 2 * in_step;
         out += 2 * out_step;
     }
     if (left > 0) {
-        widen_one(in, p->gemm.quads, rows->scratch);
+        mcu_widen_one(in, p->gemm.quads, rows->scratch);
         mcu_gemm_one(&p->gemm, rows->scratch, out);
     }
     if (p->gemm.clamped) {

@@ -25,130 +25,163 @@
 
 /* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
  * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
-#define PAIR_MACS                                                                                            \
-    "smlad r6, r2, r4, r6\n\t"                                                                               \
-    "smlad r10, r2, r5, r10\n\t"                                                                             \
-    "sxtb16 r2, r2\n\t"                                                                                      \
-    "smlad r8, r3, r4, r8\n\t"                                                                               \
-    "smlad r12, r3, r5, r12\n\t"                                                                             \
-    "sxtb16 r3, r3\n\t"                                                                                      \
-    "smlad r7, r2, r4, r7\n\t"                                                                               \
-    "smlad r11, r2, r5, r11\n\t"                                                                             \
-    "smlad r9, r3, r4, r9\n\t"                                                                               \
+#define PAIR_MACS               \
+    "smlad r6, r2, r4, r6\n\t"   \
+    "smlad r10, r2, r5, r10\n\t" \
+    "sxtb16 r2, r2\n\t"          \
+    "smlad r8, r3, r4, r8\n\t"   \
+    "smlad r12, r3, r5, r12\n\t" \
+    "sxtb16 r3, r3\n\t"          \
+    "smlad r7, r2, r4, r7\n\t"   \
+    "smlad r11, r2, r5, r11\n\t" \
+    "smlad r9, r3, r4, r9\n\t"   \
     "smlad lr, r3, r5, lr\n\t"
 
-#define PAIR_STEP(first, second)                                                                             \
-    "ldr r2, [r0, #" first "]\n\t"                                                                           \
-    "ldr r3, [r0, #" second "]\n\t"                                                                          \
-    "ldr r4, [r1, #" first "]\n\t"                                                                           \
-    "ldr r5, [r1, #" second "]\n\t" PAIR_MACS
+#define PAIR_STEP(first, second)     \
+    "ldr r2, [r0, #" first "]\n\t"   \
+    "ldr r3, [r0, #" second "]\n\t"  \
+    "ldr r4, [r1, #" first "]\n\t"   \
+    "ldr r5, [r1, #" second "]\n\t"  \
+    PAIR_MACS
 
-/* One channel of both pixels: the doubled accumulators become saturated outputs. The scale's three words
- * come into r2, r3, r4. */
-#define PAIR_SCALE(pixel0, pixel1)                                                                           \
-    "ldmia r0!, {r2, r3, r4}\n\t"                                                                            \
-    "add r1, r3, " pixel0 ", asr #31\n\t"                                                                    \
-    "add r5, r3, " pixel1 ", asr #31\n\t"                                                                    \
-    "smmlar " pixel0 ", " pixel0 ", r2, r1\n\t"                                                              \
-    "smmlar " pixel1 ", " pixel1 ", r2, r5\n\t"                                                              \
-    "asr " pixel0 ", " pixel0 ", r4\n\t"                                                                     \
-    "asr " pixel1 ", " pixel1 ", r4\n\t"                                                                     \
-    "ssat " pixel0 ", #8, " pixel0 "\n\t"                                                                    \
+/* One channel of both pixels: doubled accumulators become saturated outputs. The scale's three words come
+ * into r2, r3, r4; `prepare` is what the channel's accumulators still need. */
+#define PAIR_SCALE(prepare, pixel0, pixel1)      \
+    "ldmia r0!, {r2, r3, r4}\n\t"                \
+    prepare                                      \
+    "add r1, r3, " pixel0 ", asr #31\n\t"        \
+    "add r5, r3, " pixel1 ", asr #31\n\t"        \
+    "smmlar " pixel0 ", " pixel0 ", r2, r1\n\t"  \
+    "smmlar " pixel1 ", " pixel1 ", r2, r5\n\t"  \
+    "asr " pixel0 ", " pixel0 ", r4\n\t"         \
+    "asr " pixel1 ", " pixel1 ", r4\n\t"         \
+    "ssat " pixel0 ", #8, " pixel0 "\n\t"        \
     "ssat " pixel1 ", #8, " pixel1 "\n\t"
 
-/* `blocks` times four channels of two pixels; returns the stream behind them. What does not fit into the
+/* The same where the sign of ties is indifferent. */
+#define PAIR_SCALE_RECTIFIED(prepare, pixel0, pixel1) \
+    "ldmia r0!, {r2, r3, r4}\n\t"                     \
+    prepare                                           \
+    "smmlar " pixel0 ", " pixel0 ", r2, r3\n\t"       \
+    "smmlar " pixel1 ", " pixel1 ", r2, r3\n\t"       \
+    "asr " pixel0 ", " pixel0 ", r4\n\t"              \
+    "asr " pixel1 ", " pixel1 ", r4\n\t"              \
+    "ssat " pixel0 ", #8, " pixel0 "\n\t"             \
+    "ssat " pixel1 ", #8, " pixel1 "\n\t"
+
+/* `blocks` times four channels of two pixels; the stream behind them is returned. What does not fit into the
  * core's registers waits in the FPU's: s0 inputs less a loop's step, s1 the last loop's inputs, s2 quads
  * modulo 2, s3 and s4 outputs, s5 the end of the outputs of pixel 0. */
+#define PAIR_BLOCKS(SCALE)                  \
+    "push {r4-r11, lr}\n\t"                 \
+    "ldr r4, [sp, #36]\n\t"                 \
+    "ldr r5, [sp, #40]\n\t"                 \
+    "add r3, r4, r3, lsl #2\n\t"            \
+    "vmov s3, r4\n\t"                       \
+    "vmov s4, r5\n\t"                       \
+    "vmov s5, r3\n\t"                       \
+    "add r4, r1, r2, lsl #4\n\t"            \
+    "subs r4, #32\n\t"                      \
+    "ands r2, r2, #1\n\t"                   \
+    "subs r1, #32\n\t"                      \
+    "add r1, r1, r2, lsl #4\n\t"            \
+    "vmov s0, r1\n\t"                       \
+    "vmov s1, r4\n\t"                       \
+    "vmov s2, r2\n\t"                       \
+    ".balign 4\n"                           \
+    "1:\n\t"                                \
+    "ldmia r0!, {r6-r9}\n\t"                \
+    "mov r10, r6\n\t"                       \
+    "mov r11, r7\n\t"                       \
+    "vmov r1, s0\n\t"                       \
+    "vmov r2, s2\n\t"                       \
+    "mov r12, r8\n\t"                       \
+    "mov lr, r9\n\t"                        \
+    "subs r0, #32\n\t"                      \
+    "cbz r2, 2f\n\t"                        \
+    "adds r0, #16\n\t"                      \
+    "b 3f\n\t"                              \
+    ".balign 4\n"                           \
+    "2:\n\t"                                \
+    "ldr r2, [r0, #32]!\n\t"                \
+    "ldr r4, [r1, #32]!\n\t"                \
+    "ldr r3, [r0, #4]\n\t"                  \
+    "ldr r5, [r1, #4]\n\t"                  \
+    PAIR_MACS                               \
+    PAIR_STEP("8", "12") "\n"               \
+    "3:\n\t"                                \
+    PAIR_STEP("16", "20")                   \
+    PAIR_STEP("24", "28")                   \
+    "vmov r2, s1\n\t"                       \
+    "cmp r1, r2\n\t"                        \
+    "bne 2b\n\t"                            \
+    "adds r0, #32\n\t"                      \
+    "subs r6, r6, r7\n\t"                   \
+    "sub r10, r10, r11\n\t"                 \
+    SCALE("lsls r7, r7, #1\n\t"             \
+          "asrs r6, r6, #7\n\t"             \
+          "lsl r11, r11, #1\n\t",           \
+          "r7", "r11")                      \
+    SCALE("asr r10, r10, #7\n\t"            \
+          "sub r8, r8, r9\n\t",             \
+          "r6", "r10")                      \
+    SCALE("lsl r9, r9, #1\n\t"              \
+          "sub r12, r12, lr\n\t"            \
+          "lsl lr, lr, #1\n\t",             \
+          "r9", "lr")                       \
+    SCALE("asr r8, r8, #7\n\t"              \
+          "asr r12, r12, #7\n\t",           \
+          "r8", "r12")                      \
+    "vmov r2, s3\n\t"                       \
+    "vmov r3, s4\n\t"                       \
+    "bfi r7, r6, #8, #8\n\t"                \
+    "bfi r11, r10, #8, #8\n\t"              \
+    "bfi r7, r9, #16, #8\n\t"               \
+    "bfi r11, lr, #16, #8\n\t"              \
+    "bfi r7, r8, #24, #8\n\t"               \
+    "bfi r11, r12, #24, #8\n\t"             \
+    "str r7, [r2], #4\n\t"                  \
+    "str r11, [r3], #4\n\t"                 \
+    "vmov r4, s5\n\t"                       \
+    "vmov s3, r2\n\t"                       \
+    "vmov s4, r3\n\t"                       \
+    "cmp r2, r4\n\t"                        \
+    "bne 1b\n\t"                            \
+    "pop {r4-r11, pc}\n\t"
+
 MCU_NAKED static const int32_t *pair_blocks(const int32_t *stream MCU_IN_REGISTER,
                                             const int32_t *x MCU_IN_REGISTER, int32_t quads MCU_IN_REGISTER,
                                             int32_t blocks MCU_IN_REGISTER, int8_t *out0 MCU_IN_REGISTER,
                                             int8_t *out1 MCU_IN_REGISTER) {
-    __asm__("push {r4-r11, lr}\n\t"
-            "ldr r4, [sp, #36]\n\t"
-            "ldr r5, [sp, #40]\n\t"
-            "add r3, r4, r3, lsl #2\n\t"
-            "vmov s3, s4, r4, r5\n\t"
-            "vmov s5, r3\n\t"
-            "add r4, r1, r2, lsl #4\n\t"
-            "subs r4, #32\n\t"
-            "ands r2, r2, #1\n\t"
-            "sub r1, r1, #32\n\t"
-            "add r1, r1, r2, lsl #4\n\t"
-            "vmov s0, s1, r1, r4\n\t"
-            "vmov s2, r2\n\t"
-            ".balign 4\n"
-            "1:\n\t"
-            "ldmia r0!, {r6-r9}\n\t"
-            "vmov r1, s0\n\t"
-            "vmov r2, s2\n\t"
-            "mov r10, r6\n\t"
-            "mov r11, r7\n\t"
-            "mov r12, r8\n\t"
-            "mov lr, r9\n\t"
-            "sub r0, r0, #32\n\t"
-            "cbz r2, 2f\n\t"
-            "add r0, r0, #16\n\t"
-            "b 3f\n\t"
-            ".balign 4\n"
-            "2:\n\t"
-            "ldr r2, [r0, #32]!\n\t"
-            "ldr r4, [r1, #32]!\n\t"
-            "ldr r3, [r0, #4]\n\t"
-            "ldr r5, [r1, #4]\n\t" PAIR_MACS PAIR_STEP(
-                "8", "12") "\n"
-                           "3:\n\t" PAIR_STEP("16", "20") PAIR_STEP(
-                               "24", "28") "vmov r2, s1\n\t"
-                                           "cmp r1, r2\n\t"
-                                           "bne 2b\n\t"
-                                           "add r0, r0, #32\n\t"
-                                           "subs r6, r6, r7\n\t"
-                                           "sub r8, r8, r9\n\t"
-                                           "sub r10, r10, r11\n\t"
-                                           "sub r12, r12, lr\n\t"
-                                           "lsls r7, r7, #1\n\t"
-                                           "asrs r6, r6, #7\n\t"
-                                           "lsl r9, r9, #1\n\t"
-                                           "asr r8, r8, #7\n\t"
-                                           "lsl r11, r11, #1\n\t"
-                                           "asr r10, r10, #7\n\t"
-                                           "lsl lr, lr, #1\n\t"
-                                           "asr r12, r12, #7\n\t" PAIR_SCALE("r7", "r11")
-                                               PAIR_SCALE("r6", "r10") PAIR_SCALE("r9", "lr")
-                                                   PAIR_SCALE("r8", "r12") "vmov r2, r3, s3, s4\n\t"
-                                                                           "bfi r7, r6, #8, #8\n\t"
-                                                                           "bfi r11, r10, #8, #8\n\t"
-                                                                           "bfi r7, r9, #16, #8\n\t"
-                                                                           "bfi r11, lr, #16, #8\n\t"
-                                                                           "bfi r7, r8, #24, #8\n\t"
-                                                                           "bfi r11, r12, #24, #8\n\t"
-                                                                           "str r7, [r2], #4\n\t"
-                                                                           "str r11, [r3], #4\n\t"
-                                                                           "vmov s3, s4, r2, r3\n\t"
-                                                                           "vmov r4, s5\n\t"
-                                                                           "cmp r2, r4\n\t"
-                                                                           "bne 1b\n\t"
-                                                                           "pop {r4-r11, pc}\n\t");
+    __asm__(PAIR_BLOCKS(PAIR_SCALE));
 }
 
-#define ONE_MACS                                                                                             \
-    "smlad r6, r2, r4, r6\n\t"                                                                               \
-    "sxtb16 r2, r2\n\t"                                                                                      \
-    "smlad r8, r3, r4, r8\n\t"                                                                               \
-    "sxtb16 r3, r3\n\t"                                                                                      \
-    "smlad r7, r2, r4, r7\n\t"                                                                               \
-    "smlad r9, r3, r4, r9\n\t"                                                                               \
-    "smlad r6, r10, r5, r6\n\t"                                                                              \
-    "sxtb16 r10, r10\n\t"                                                                                    \
-    "smlad r8, r11, r5, r8\n\t"                                                                              \
-    "sxtb16 r11, r11\n\t"                                                                                    \
-    "smlad r7, r10, r5, r7\n\t"                                                                              \
+MCU_NAKED static const int32_t *
+pair_blocks_rectified(const int32_t *stream MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
+                      int32_t quads MCU_IN_REGISTER, int32_t blocks MCU_IN_REGISTER,
+                      int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {
+    __asm__(PAIR_BLOCKS(PAIR_SCALE_RECTIFIED));
+}
+
+#define ONE_MACS                 \
+    "smlad r6, r2, r4, r6\n\t"   \
+    "sxtb16 r2, r2\n\t"          \
+    "smlad r8, r3, r4, r8\n\t"   \
+    "sxtb16 r3, r3\n\t"          \
+    "smlad r7, r2, r4, r7\n\t"   \
+    "smlad r9, r3, r4, r9\n\t"   \
+    "smlad r6, r10, r5, r6\n\t"  \
+    "sxtb16 r10, r10\n\t"        \
+    "smlad r8, r11, r5, r8\n\t"  \
+    "sxtb16 r11, r11\n\t"        \
+    "smlad r7, r10, r5, r7\n\t"  \
     "smlad r9, r11, r5, r9\n\t"
 
-#define ONE_SCALE(pixel)                                                                                     \
-    "ldmia r0!, {r2, r3, r4}\n\t"                                                                            \
-    "add r1, r3, " pixel ", asr #31\n\t"                                                                     \
-    "smmlar " pixel ", " pixel ", r2, r1\n\t"                                                                \
-    "asr " pixel ", " pixel ", r4\n\t"                                                                       \
+#define ONE_SCALE(pixel)                      \
+    "ldmia r0!, {r2, r3, r4}\n\t"             \
+    "add r1, r3, " pixel ", asr #31\n\t"      \
+    "smmlar " pixel ", " pixel ", r2, r1\n\t" \
+    "asr " pixel ", " pixel ", r4\n\t"        \
     "ssat " pixel ", #8, " pixel "\n\t"
 
 /* The same for one pixel; r12 output, lr its end; s0 inputs, s1 their end, s2 quads modulo 2. */
@@ -159,20 +192,21 @@ MCU_NAKED static const int32_t *one_blocks(const int32_t *stream MCU_IN_REGISTER
             "ldr r12, [sp, #36]\n\t"
             "add lr, r12, r3, lsl #2\n\t"
             "add r4, r1, r2, lsl #3\n\t"
-            "sub r4, r4, #16\n\t"
+            "subs r4, #16\n\t"
             "ands r2, r2, #1\n\t"
-            "sub r1, r1, #16\n\t"
+            "subs r1, #16\n\t"
             "add r1, r1, r2, lsl #3\n\t"
-            "vmov s0, s1, r1, r4\n\t"
+            "vmov s0, r1\n\t"
+            "vmov s1, r4\n\t"
             "vmov s2, r2\n\t"
             ".balign 4\n"
             "1:\n\t"
             "ldmia r0!, {r6-r9}\n\t"
             "vmov r1, s0\n\t"
             "vmov r2, s2\n\t"
-            "sub r0, r0, #32\n\t"
+            "subs r0, #32\n\t"
             "cbz r2, 2f\n\t"
-            "add r0, r0, #16\n\t"
+            "adds r0, #16\n\t"
             "b 3f\n\t"
             ".balign 4\n"
             "2:\n\t"
@@ -181,30 +215,37 @@ MCU_NAKED static const int32_t *one_blocks(const int32_t *stream MCU_IN_REGISTER
             "ldr r3, [r0, #4]\n\t"
             "ldr r10, [r0, #8]\n\t"
             "ldr r11, [r0, #12]\n\t"
-            "ldr r5, [r1, #4]\n\t" ONE_MACS "\n"
+            "ldr r5, [r1, #4]\n\t"
+            ONE_MACS "\n"
             "3:\n\t"
             "ldr r2, [r0, #16]\n\t"
             "ldr r3, [r0, #20]\n\t"
             "ldr r10, [r0, #24]\n\t"
             "ldr r11, [r0, #28]\n\t"
             "ldr r4, [r1, #8]\n\t"
-            "ldr r5, [r1, #12]\n\t" ONE_MACS "vmov r2, s1\n\t"
+            "ldr r5, [r1, #12]\n\t"
+            ONE_MACS
+            "vmov r2, s1\n\t"
             "cmp r1, r2\n\t"
             "bne 2b\n\t"
-            "add r0, r0, #32\n\t"
+            "adds r0, #32\n\t"
             "subs r6, r6, r7\n\t"
             "sub r8, r8, r9\n\t"
             "lsls r7, r7, #1\n\t"
             "asrs r6, r6, #7\n\t"
             "lsl r9, r9, #1\n\t"
-            "asr r8, r8, #7\n\t" ONE_SCALE("r7") ONE_SCALE("r6") ONE_SCALE("r9")
-                ONE_SCALE("r8") "bfi r7, r6, #8, #8\n\t"
-                                "bfi r7, r9, #16, #8\n\t"
-                                "bfi r7, r8, #24, #8\n\t"
-                                "str r7, [r12], #4\n\t"
-                                "cmp r12, lr\n\t"
-                                "bne 1b\n\t"
-                                "pop {r4-r11, pc}\n\t");
+            "asr r8, r8, #7\n\t"
+            ONE_SCALE("r7")
+            ONE_SCALE("r6")
+            ONE_SCALE("r9")
+            ONE_SCALE("r8")
+            "bfi r7, r6, #8, #8\n\t"
+            "bfi r7, r9, #16, #8\n\t"
+            "bfi r7, r8, #24, #8\n\t"
+            "str r7, [r12], #4\n\t"
+            "cmp r12, lr\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r11, pc}\n\t");
 }
 
 /* clang-format on */
@@ -254,6 +295,12 @@ static const int32_t *pair_blocks(const int32_t *stream, const int32_t *x, int32
     return stream;
 }
 
+/* The sign of ties does no harm where it is indifferent. */
+static const int32_t *pair_blocks_rectified(const int32_t *stream, const int32_t *x, int32_t quads,
+                                            int32_t blocks, int8_t *out0, int8_t *out1) {
+    return pair_blocks(stream, x, quads, blocks, out0, out1);
+}
+
 #endif
 
 static void copy_left_over(int8_t *to, const int8_t *from, int32_t count) {
@@ -278,7 +325,9 @@ void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
     const int32_t *stream = gemm->stream;
     const int32_t blocks = gemm->channels >> 2, left_over = gemm->channels & 3;
-    if (blocks > 0) {
+    if (blocks > 0 && gemm->rectified) {
+        stream = pair_blocks_rectified(stream, x, gemm->quads, blocks, out0, out1);
+    } else if (blocks > 0) {
         stream = pair_blocks(stream, x, gemm->quads, blocks, out0, out1);
     }
     if (left_over > 0) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +23,14 @@ from mcusim.network.quantise import (
 Int64Array = NDArray[np.int64]
 
 FRACTION_BITS = 20
-"""ADD_FRACTION_BITS of ``add_linear.c``."""
-FACTOR_BITS = 16
-"""Further bits of the factors, dropped by SMLAW."""
+"""Fractional bits of the sums in ``add_linear.c``."""
+FACTOR_BITS = 8
+"""Further bits of the factors; SMLAW drops them after multiplying an operand in the upper byte."""
 
 
 @dataclass(frozen=True)
 class LinearSum:
-    """out = saturate((offset + (factor1 * x1 >> 16) + (factor2 * x2 >> 16)) >> 20)."""
+    """out = saturate((offset + (factor1 * x1 >> 8) + (factor2 * x2 >> 8)) >> 20)."""
 
     factor1: int
     factor2: int
@@ -81,11 +82,20 @@ def reference_sums(constants: AddConstants) -> Int64Array:
     return rescaled + constants.out_zp
 
 
+def linear_sums(linear: LinearSum) -> Int64Array:
+    """What ``add_linear.c`` makes of all pairs of operands: int64 [256, 256]."""
+    stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
+    first = (linear.factor1 * stored) >> FACTOR_BITS
+    second = (linear.factor2 * stored) >> FACTOR_BITS
+    sums = (first[:, None] + second[None, :] + linear.offset) >> FRACTION_BITS
+    return sums.clip(INT8_MIN, INT8_MAX)
+
+
 def find_linear_sum(constants: AddConstants) -> LinearSum | None:
     """Factors and offset that give the reference's saturated output for every pair of operands.
 
-    The real factors are rounded to 36 fractional bits; the offsets tried lie around the exact one. None if
-    none of them passes on all 65,536 pairs (ties, as equal scales make them, cannot be met).
+    Tries the real factors, rounded to 28 fractional bits, and their neighbours with offsets around the
+    exact one. None if no choice passes on all 65,536 pairs (as where equal scales make ties).
     """
     unit = 2.0 ** (constants.left_shift + constants.out_shift - 31) * constants.out_multiplier
     real1 = unit * constants.in1_multiplier * 2.0 ** (constants.in1_shift - 31)
@@ -93,18 +103,47 @@ def find_linear_sum(constants: AddConstants) -> LinearSum | None:
     factor1 = round(real1 * 2 ** (FRACTION_BITS + FACTOR_BITS))
     factor2 = round(real2 * 2 ** (FRACTION_BITS + FACTOR_BITS))
     greatest = (real1 + real2) * 256 + abs(constants.out_zp) + 1
-    if max(factor1, factor2) >= 1 << 31 or greatest * 2**FRACTION_BITS >= 1 << 31:
+    if max(factor1, factor2) >= (1 << 31) - SEARCH_REACH or greatest * 2**FRACTION_BITS >= 1 << 31:
         return None
     real_offset = constants.out_zp + 0.5 - real1 * constants.in1_zp - real2 * constants.in2_zp
+    offset = round(real_offset * 2**FRACTION_BITS)
     expected = reference_sums(constants).clip(INT8_MIN, INT8_MAX)
-    stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
-    terms = ((factor1 * stored) >> FACTOR_BITS)[:, None] + ((factor2 * stored) >> FACTOR_BITS)[None, :]
-    for nudge in (1, 0, 2, -1, 3, -2, 4):
-        offset = round(real_offset * 2**FRACTION_BITS) + nudge
-        found = ((terms + offset) >> FRACTION_BITS).clip(INT8_MIN, INT8_MAX)
-        if np.array_equal(found, expected):
-            return LinearSum(factor1, factor2, offset)
+    doubtful = _doubtful_pairs(LinearSum(factor1, factor2, offset), expected)
+    for nudge1, nudge2, nudge in _NUDGES:
+        linear = LinearSum(factor1 + nudge1, factor2 + nudge2, offset + nudge)
+        if _fits(linear, doubtful, expected) and np.array_equal(linear_sums(linear), expected):
+            return linear
     return None
+
+
+SEARCH_REACH = 4
+"""How far factors and offset are moved from their exact values, in units of their last place."""
+
+_NUDGES = sorted(
+    itertools.product(range(-SEARCH_REACH, SEARCH_REACH + 1), repeat=3),
+    key=lambda nudge: (sum(map(abs, nudge)), nudge),
+)
+
+
+def _doubtful_pairs(linear: LinearSum, expected: Int64Array) -> NDArray[np.bool_]:
+    """Pairs whose output some choice within reach may change, and those that are wrong already."""
+    stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
+    first = (linear.factor1 * stored) >> FACTOR_BITS
+    second = (linear.factor2 * stored) >> FACTOR_BITS
+    fraction = (first[:, None] + second[None, :] + linear.offset) & ((1 << FRACTION_BITS) - 1)
+    margin = 4 * SEARCH_REACH
+    near = (fraction < margin) | (fraction >= (1 << FRACTION_BITS) - margin)
+    doubtful: NDArray[np.bool_] = near | (linear_sums(linear) != expected)
+    return doubtful
+
+
+def _fits(linear: LinearSum, pairs: NDArray[np.bool_], expected: Int64Array) -> bool:
+    """Whether the linear form is right on the pairs selected."""
+    row, column = np.nonzero(pairs)
+    first = (linear.factor1 * (row + INT8_MIN)) >> FACTOR_BITS
+    second = (linear.factor2 * (column + INT8_MIN)) >> FACTOR_BITS
+    sums = (first + second + linear.offset) >> FRACTION_BITS
+    return bool((sums.clip(INT8_MIN, INT8_MAX) == expected[row, column]).all())
 
 
 def _linear_params(linear: LinearSum, constants: AddConstants, channels: int) -> str:
