@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mcusim import __version__
-from mcusim.cli import build, chips, compare, demo, plan, report, run, schema
+from mcusim.cli import build, chips, compare, demo, diff, plan, report, run, schema
 from mcusim.errors import McusimError
 
 EXIT_INTERRUPTED = 130
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, build, plan, compare, report, chips, schema, demo):
+for _module in (run, build, plan, compare, report, diff, chips, schema, demo):
     app.command(_module.NAME)(_module.command)
 
 
