@@ -170,6 +170,9 @@ def _overlap(
     if sharing == "none" or op.kind in spatial.FREE:
         return None
     target = ranges.buffers[op.outputs[0]]
+    if ranges.stage_at(position) is not None and not target.patch:
+        # Patches come back to rows of a whole input that an earlier patch has passed.
+        return None
     dying = [
         source
         for index in dict.fromkeys(ranges.roots[i] for i in spatial.activations(graph, op))

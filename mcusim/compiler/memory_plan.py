@@ -40,7 +40,8 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies
-    in flash). ``scratch_bytes`` is a separate object, the largest that one kernel call needs."""
+    in flash). ``lower_bound_bytes`` is what the fullest step needs, every tensor rounded up to 4 bytes.
+    ``scratch_bytes`` is a separate object, the largest that one kernel call needs."""
 
     format: Literal["mcusim.plan"] = "mcusim.plan"
     version: Literal[1] = 1

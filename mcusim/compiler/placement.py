@@ -73,7 +73,7 @@ def step_bytes(ranges: LiveRanges, step: int) -> int:
 
 def arena_bytes(ranges: LiveRanges, offsets: dict[int, int]) -> int:
     """Size of the arena that holds every buffer at its offset."""
-    return max((offsets[t] + align(b.bytes) for t, b in ranges.buffers.items()), default=0)
+    return max((offsets[t] + b.bytes for t, b in ranges.buffers.items()), default=0)
 
 
 def _orders(ranges: LiveRanges) -> Iterator[list[int]]:
