@@ -31,23 +31,10 @@ static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t
     return lane;
 }
 
-/* Widen and transpose `count` columns of two lanes: word `to[c * spacing]` becomes (first, second) of channel
- * c, for the column after that at to + stride, and so on. */
-static inline void mcu_transpose(mcu_lane first, mcu_lane second, int32_t count, int32_t *to, int32_t spacing,
-                                 int32_t stride) {
-    for (; count > 0; count--) {
-        const int32_t a = mcu_load32(first.from), b = mcu_load32(second.from);
-        const int32_t a02 = mcu_sxtb16(a), a13 = mcu_sxtb16_ror8(a);
-        const int32_t b02 = mcu_sxtb16(b), b13 = mcu_sxtb16_ror8(b);
-        first.from += first.step;
-        second.from += second.step;
-        to[0] = mcu_pkhbt(a02, b02);
-        to[spacing] = mcu_pkhbt(a13, b13);
-        to[2 * spacing] = mcu_pkhtb(b02, a02);
-        to[3 * spacing] = mcu_pkhtb(b13, a13);
-        to += stride;
-    }
-}
+/* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
+ * channels, 2 or 3 words apart; columns follow each other at four times that distance (see strip.c). */
+void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to);
+void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to);
 
 /* Requantise and saturate a doubled accumulator. */
 static inline int8_t mcu_depthwise_output(const mcu_depthwise_params *p, int32_t doubled,

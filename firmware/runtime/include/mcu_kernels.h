@@ -38,7 +38,7 @@ typedef struct mcu_conv_params {
     int32_t kernel_h;
     int32_t kernel_w;
     int32_t stride_w;
-    int32_t zero_point;
+    int32_t zero_point; /* of the input, in each of four bytes */
 } mcu_conv_params;
 
 /* Convolution, depthwise convolution or dense layer with nothing assumed. */

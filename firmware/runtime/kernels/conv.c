@@ -14,25 +14,38 @@
 
 #include <stddef.h>
 
-/* The run of input at column x0 of a row: where it lies, or assembled in `space` if it meets padding. */
-static const int8_t *find_run(const mcu_conv_params *p, const mcu_rows *rows, const int8_t *row, int32_t x0,
-                              int8_t *space) {
-    const int32_t channels = p->in_channels;
-    if (row != NULL && x0 >= 0 && x0 + p->kernel_w <= rows->in_width) {
-        return row + x0 * channels;
-    }
-    int8_t *to = space;
-    for (int32_t x = x0; x < x0 + p->kernel_w; x++) {
-        const int inside = row != NULL && x >= 0 && x < rows->in_width;
-        for (int32_t c = 0; c < channels; c++) {
-            *to++ = inside ? row[x * channels + c] : (int8_t)p->zero_point;
-        }
-    }
-    return space;
-}
-
 static int32_t run_bytes(const mcu_conv_params *p) {
     return p->kernel_w * p->in_channels;
+}
+
+static void copy(int8_t *to, const int8_t *from, int32_t count) {
+    for (; count >= 4; count -= 4) {
+        mcu_store32(to, mcu_load32(from));
+        to += 4;
+        from += 4;
+    }
+    for (; count > 0; count--) {
+        *to++ = *from++;
+    }
+}
+
+/* The run of input at column x0 of a row: where it lies, or assembled in `space` if it meets padding. */
+static const int8_t *find_run(const mcu_conv_params *p, const mcu_rows *rows, const int8_t *row, int32_t x0,
+                              int32_t *space) {
+    const int32_t end = x0 + p->kernel_w;
+    const int32_t first = x0 > 0 ? x0 : 0;
+    const int32_t last = end < rows->in_width ? end : rows->in_width;
+    if (row != NULL && x0 == first && end == last) {
+        return row + x0 * p->in_channels;
+    }
+    for (int32_t i = (run_bytes(p) + 3) >> 2; i > 0; i--) {
+        space[i - 1] = p->zero_point;
+    }
+    if (row != NULL && first < last) {
+        copy((int8_t *)space + (first - x0) * p->in_channels, row + first * p->in_channels,
+             (last - first) * p->in_channels);
+    }
+    return (const int8_t *)space;
 }
 
 /* Widen what is left over of a run of two pixels as products `index` and following. */
@@ -52,8 +65,8 @@ static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x
     const int inside = x0 >= 0 && x1 + p->kernel_w <= rows->in_width;
     int32_t *x = rows->scratch;
     int32_t *tail = x + 4 * words * p->kernel_h;
-    int8_t *space0 = (int8_t *)(x + 4 * p->gemm.quads);
-    int8_t *space1 = space0 + ((bytes + 3) & ~3);
+    int32_t *space0 = x + 4 * p->gemm.quads;
+    int32_t *space1 = space0 + ((bytes + 3) >> 2);
     int32_t index = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int8_t *row = rows->in[ky];
@@ -77,7 +90,7 @@ static void widen_one(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0
     const int32_t bytes = run_bytes(p), words = bytes >> 2;
     int32_t *x = rows->scratch;
     int8_t *tail = (int8_t *)(x + 2 * words * p->kernel_h);
-    int8_t *space = (int8_t *)(x + 4 * p->gemm.quads);
+    int32_t *space = x + 4 * p->gemm.quads;
     int32_t index = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int8_t *run = find_run(p, rows, rows->in[ky], x0, space);

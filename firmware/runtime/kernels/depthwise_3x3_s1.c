@@ -39,8 +39,8 @@ static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int3
     }
     fill_padding(p, before, strip);
     strip += before * COLUMN_WORDS;
-    mcu_transpose(lane[0], lane[1], end - before, strip, CHANNEL_WORDS, COLUMN_WORDS);
-    mcu_transpose(lane[2], lane[3], end - before, strip + 1, CHANNEL_WORDS, COLUMN_WORDS);
+    mcu_transpose_by_2(lane[0], lane[1], end - before, strip);
+    mcu_transpose_by_2(lane[2], lane[3], end - before, strip + 1);
     fill_padding(p, columns - end, strip + (end - before) * COLUMN_WORDS);
 }
 

@@ -34,9 +34,9 @@ static void fill_pairs(const mcu_depthwise_params *p, const mcu_rows *rows, int3
     for (int32_t i = 0; i < 6; i++) {
         lane[i] = lane_at(p, rows, i >> 1, x + (i & 1), channel);
     }
-    mcu_transpose(lane[0], lane[2], count, strip, CHANNEL_WORDS, PAIR_WORDS);
-    mcu_transpose(lane[1], lane[3], count, strip + 1, CHANNEL_WORDS, PAIR_WORDS);
-    mcu_transpose(lane[4], lane[5], count, strip + 2, CHANNEL_WORDS, PAIR_WORDS);
+    mcu_transpose_by_3(lane[0], lane[2], count, strip);
+    mcu_transpose_by_3(lane[1], lane[3], count, strip + 1);
+    mcu_transpose_by_3(lane[4], lane[5], count, strip + 2);
 }
 
 static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t channel, int32_t x,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mcusim.compiler.lowering.gemm import (
     Matrix,
+    bytes_of,
     gemm_initialiser,
     pack_stream,
     prove_matrix,
@@ -104,7 +105,7 @@ def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> Lowered
         params=(
             f"{{.gemm = {gemm_initialiser(matrix, quads)}, .in_channels = {in_channels}, "
             f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
-            f".stride_w = {window.stride_w}, .zero_point = {matrix.constants.in_zp}}}"
+            f".stride_w = {window.stride_w}, .zero_point = {bytes_of(matrix.constants.in_zp)}}}"
         ),
         constants=(pack_stream(matrix, pairs),),
         kernel_h=window.kernel_h,
