@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -53,6 +54,9 @@ def _global_options(
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; no exception leaves this function."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(args=list(arguments), prog_name="mcusim")
     except SystemExit as end:

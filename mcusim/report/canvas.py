@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from rich.console import Console, RenderableType
+from rich.rule import Rule
 from rich.text import Text
 
 PLAIN_WIDTH = 100
@@ -46,6 +47,11 @@ def show(console: Console, renderable: RenderableType) -> None:
 def has_blocks(console: Console) -> bool:
     """Whether the console's encoding has the block characters that bars are made of."""
     return console.encoding.lower().startswith("utf")
+
+
+def rule(*, blocks: bool) -> Rule:
+    """A line from edge to edge; the library's own falls back to ASCII only with a title."""
+    return Rule(style="bright_black", characters="─" if blocks else "-")
 
 
 def bar(share: float, width: int, *, blocks: bool, style: str = "cyan") -> Text:

@@ -144,6 +144,17 @@ def regressions(old: Trace, new: Trace, tolerances: Sequence[Tolerance]) -> list
     return found
 
 
+def improvements(old: Trace, new: Trace, tolerances: Sequence[Tolerance]) -> list[str]:
+    """What fell by more than its tolerance, a phrase each."""
+    found = []
+    for tolerance in tolerances:
+        metric = tolerance.metric
+        before, after = metric.of(old), metric.of(new)
+        if not tolerance.allows(after, before):
+            found.append(f"{metric.title} fell from {metric.text(before)} to {metric.text(after)}")
+    return found
+
+
 def comparability(old: Trace, new: Trace) -> list[str]:
     """Why figures of two runs may differ although the firmware does not, a sentence each."""
     pairs = (

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, show
+from mcusim.report.canvas import bar, has_blocks, rule, show
 from mcusim.report.layer_table import layer_label
 from mcusim.report.terminal import chip_line, section
 from mcusim.trace import Trace
@@ -69,7 +68,7 @@ def render(
     makes one row of neighbouring layers that cost the same in all runs."""
     blocks = has_blocks(console)
     colour = console.color_system is not None and not console.no_color
-    parts: list[RenderableType] = [_key(candidates), Rule(style="bright_black")]
+    parts: list[RenderableType] = [_key(candidates), rule(blocks=blocks)]
     parts.append(totals(candidates, blocks=blocks, colour=colour))
     if any(candidate.trace.layers for candidate in candidates):
         parts += [section("Cycles by layer"), layers(candidates, console.width, blocks=blocks, fold=fold)]

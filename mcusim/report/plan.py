@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, show
+from mcusim.report.canvas import bar, has_blocks, rule, show
 from mcusim.report.layer_table import WIDE, short_op
 from mcusim.report.terminal import section
 
@@ -84,7 +83,7 @@ class PlanSheet:
 def render(sheet: PlanSheet, console: Console) -> None:
     """Print the sheet: layers, schedules, published figures."""
     blocks = has_blocks(console)
-    parts: list[RenderableType] = [_heading(sheet), section("Layers")]
+    parts: list[RenderableType] = [_heading(sheet, blocks=blocks), section("Layers")]
     parts.append(_layers(sheet, console.width, blocks=blocks))
     parts += [section("Schedules"), _schedules(sheet, blocks=blocks)]
     if sheet.published:
@@ -92,7 +91,7 @@ def render(sheet: PlanSheet, console: Console) -> None:
     show(console, Group(*parts))
 
 
-def _heading(sheet: PlanSheet) -> RenderableType:
+def _heading(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
     line = Table.grid(expand=True)
     line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
     line.add_column(justify="right", no_wrap=True)
@@ -112,7 +111,7 @@ def _heading(sheet: PlanSheet) -> RenderableType:
         " of weights and biases",
         ((", more than the chip's flash", "red") if sheet.weight_bytes > sheet.flash_bytes else ""),
     )
-    return Group(line, Rule(style="bright_black"), totals)
+    return Group(line, rule(blocks=blocks), totals)
 
 
 def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:

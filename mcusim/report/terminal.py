@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, show, stacked_bar
+from mcusim.report.canvas import bar, has_blocks, rule, show, stacked_bar
 from mcusim.report.layer_table import layer_table
 from mcusim.trace import Memory, Trace
 
@@ -22,7 +21,7 @@ MEMORY_STYLES = {"arena": "cyan", "scratch": "magenta", "stack": "yellow", "stat
 def render(trace: Trace, console: Console, *, hint: str = "") -> None:
     """Print the whole report of ``trace``; ``hint`` is a last line that says what to do next."""
     blocks = has_blocks(console)
-    parts: list[RenderableType] = [heading(trace), totals(trace), memory(trace, blocks=blocks)]
+    parts: list[RenderableType] = [heading(trace, blocks=blocks), totals(trace), memory(trace, blocks=blocks)]
     if trace.layers:
         parts += [section("Layers"), layer_table(trace, console.width, blocks=blocks)]
     if trace.functions:
@@ -51,7 +50,7 @@ def chip_line(trace: Trace) -> str:
     return f"{chip.name}, {figures.frequency(chip.clock_hz)}, {states}"
 
 
-def heading(trace: Trace) -> RenderableType:
+def heading(trace: Trace, *, blocks: bool) -> RenderableType:
     """What ran on what, over a rule."""
     line = Table.grid(expand=True)
     line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
@@ -60,7 +59,7 @@ def heading(trace: Trace) -> RenderableType:
         Text(title_of(trace), style="bold cyan"),
         Text(chip_line(trace), style="dim"),
     )
-    return Group(line, Rule(style="bright_black"))
+    return Group(line, rule(blocks=blocks))
 
 
 def totals(trace: Trace) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -125,3 +126,18 @@ def test_a_reader_that_goes_away_is_no_error_message() -> None:
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_reports_can_be_written_in_any_encoding(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mcusim", "plan", "zoo:tiny"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    text = done.stdout.decode(encoding)
+    assert ("█" in text) == (encoding == "utf-8")
+    assert ("####" in text) == (encoding != "utf-8")
+    assert "?" not in text
