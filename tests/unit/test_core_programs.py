@@ -1,0 +1,133 @@
+"""The native core and its Python twin agree on every count of random programs, and counts add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core_bench import ORIGIN, Bench, Program, build
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcusim.core.interface import Stop, Watch
+from mcusim.timing.decode import decode_run
+from mcusim.timing.model import TimingModel
+
+FUNCTIONS = 4
+_PLAIN = (
+    "adds r0,#1",
+    "mov.w r1,r0",
+    "mul r1,r0,r1",
+    "smlad r2,r0,r1,r2",
+    "ldr r1,[sp]",
+    "ldr.w r1,[sp,#4]",
+    "str r1,[sp]",
+    "strd r0,r1,[sp]",
+    "udiv r1,r0,r6",
+    "vadd.f32 s0,s0,s1",
+    "vmla.f32 s2,s0,s1",
+    "push {r0,r1}\npop {r0,r1}",
+    "sub sp,#24\nstr r0,[sp,#4]\nadd sp,#24",
+    "cmp r0,#7\nitte lt\naddlt r0,#2\nldrlt r1,[sp]\nsubge r0,#1",
+    "cmp r0,#9\nit eq\npusheq {r2}\nit eq\npopeq {r2}",
+    "stmdb sp!,{r1,r2,r3}\nldmia sp!,{r1,r2,r3}",
+)
+
+
+class _Writer:
+    """Turns drawn items into assembly with labels of its own; loops use R4 and R5 by depth."""
+
+    def __init__(self) -> None:
+        self._labels = 0
+
+    def label(self) -> str:
+        self._labels += 1
+        return f"_l{self._labels}"
+
+    def text(self, item: object, function: int, depth: int) -> str:
+        match item:
+            case str():
+                return item
+            case ("loop", int(times), list(body)) if depth < 2:
+                top, counter = self.label(), f"r{4 + depth}"
+                inside = self.texts(body, function, depth + 1)
+                return f"movs {counter},#{times}\n{top}:\n{inside}\nsubs {counter},#1\nbne {top}"
+            case ("skip", list(body)):
+                end = self.label()
+                return f"cmp r0,#5\nbgt.w {end}\n{self.texts(body, function, depth)}\n{end}:"
+            case ("call", int(to)) if function + 1 + to < FUNCTIONS:
+                return f"bl f{function + 1 + to}"
+            case ("pointer", int(to)) if function + 1 + to < FUNCTIONS:
+                return f"adr.w r3,f{function + 1 + to}\nadds r3,#1\nblx r3"
+            case _:
+                return "nop"
+
+    def texts(self, items: list[object], function: int, depth: int) -> str:
+        return "\n".join(self.text(item, function, depth) for item in items)
+
+
+def _items(depth: int) -> st.SearchStrategy[list[object]]:
+    plain: st.SearchStrategy[object] = st.sampled_from(_PLAIN)
+    calls = st.tuples(st.sampled_from(["call", "pointer"]), st.integers(0, 2))
+    choices = [plain, plain, calls]
+    if depth:
+        inner = _items(depth - 1)
+        choices += [
+            st.tuples(st.just("loop"), st.integers(1, 4), inner),
+            st.tuples(st.just("skip"), inner),
+        ]
+    return st.lists(st.one_of(choices), min_size=1, max_size=5)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """FUNCTIONS functions; each calls later ones only, and returns or tail-calls the next."""
+    writer, lines = _Writer(), []
+    for function in range(FUNCTIONS):
+        body = writer.texts(draw(_items(2)), function, 0)
+        tail = function + 1 < FUNCTIONS and draw(st.booleans())
+        leave = f"add sp,#8\npop {{r4-r6,lr}}\nb f{function + 1}" if tail else "add sp,#8\npop {r4-r6,pc}"
+        lines.append(f"f{function}: push {{r4-r6,lr}}\nsub sp,#8\nmovs r6,#3\n{body}\n{leave}")
+    return "\n".join(lines) + "\n"
+
+
+def _run(program: Program, prefer: str) -> Bench:
+    watches = {"f1": Watch.LAYER, "f2": Watch.LAYER | Watch.STOP}
+    bench = Bench(program, "native" if prefer == "native" else "twin", watches, cycle_limit=10**6)
+    bench.call("f0")
+    while bench.core.stop_state().address != bench.at("f0"):
+        assert bench.core.stop_state().stop in (Stop.ENTERED, Stop.RETURNED)
+        bench.proceed()
+    return bench
+
+
+def _node_totals(bench: Bench) -> tuple[int, int]:
+    nodes = bench.core.counts().nodes
+    return sum(n.cycles_self for n in nodes), sum(n.instructions_self for n in nodes)
+
+
+def _recosted(bench: Bench) -> int:
+    """Cycles from the run counts alone."""
+    code, model, total = bench.program.code, TimingModel(), 0
+    for run in bench.core.counts().runs:
+        body = code[run.start - ORIGIN : run.end - ORIGIN]
+        total += run.count * model.cost(body, run.start, taken=run.next != 0).cycles
+    return total
+
+
+@settings(max_examples=12, deadline=None)
+@given(programs())
+def test_native_equals_twin(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        program = build(text, Path(folder))
+    native, twin = _run(program, "native"), _run(program, "twin")
+    assert native.core.counts() == twin.core.counts()
+    assert native.core.cycles == twin.core.cycles
+    counts = native.core.counts()
+    assert _node_totals(native) == (counts.cycles, counts.instructions)
+    assert _recosted(native) == counts.cycles
+    executed = sum(
+        run.count * len(decode_run(program.code[run.start - ORIGIN : run.end - ORIGIN], run.start))
+        for run in counts.runs
+    )
+    assert executed == counts.instructions
