@@ -22,6 +22,25 @@ RUNTIME = Path(__file__).parents[1] / "firmware" / "runtime"
 
 Int8Array = NDArray[np.int8]
 
+PROBES = """
+#include "mcu_requantise.h"
+int32_t probe_scale(int32_t acc, int32_t multiplier, int32_t offset, int32_t exponent) {
+    const mcu_scale scale = {multiplier, offset, exponent};
+    return mcu_scale_apply(acc, &scale);
+}
+int32_t probe_scale_rectified(int32_t acc, int32_t multiplier, int32_t offset, int32_t exponent) {
+    return mcu_smmlar(mcu_shift_left(acc, 1), multiplier, offset) >> exponent;
+}
+int32_t probe_requantise(int32_t acc, int32_t multiplier, int32_t shift) {
+    return mcu_requantise(acc, multiplier, shift);
+}
+"""
+"""Inline functions of the headers, made callable."""
+
+
+GUARD = 0x5A
+GUARD_BYTES = 64
+
 
 class McuOp(ctypes.Structure):
     _fields_ = [
@@ -52,7 +71,9 @@ def library() -> ctypes.CDLL:
     if compiler is None:
         pytest.skip("no C compiler for the host")
     target = Path(tempfile.mkdtemp(prefix="mcusim-kernels-")) / "kernels.so"
-    sources = [RUNTIME / "mcu_run.c", *sorted((RUNTIME / "kernels").glob("*.c"))]
+    probes = target.with_name("probes.c")
+    probes.write_text(PROBES)
+    sources = [probes, RUNTIME / "mcu_run.c", *sorted((RUNTIME / "kernels").glob("*.c"))]
     command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     command += ["-fsanitize=signed-integer-overflow,shift,bounds", "-fno-sanitize-recover"]
     command += ["-I", str(RUNTIME / "include"), "-o", str(target), *map(str, sources)]
@@ -107,15 +128,18 @@ def view_of(image: Int8Array) -> McuView:
 
 
 def run_lowered(
-    lowered: LoweredOp, first: Int8Array, out_shape: tuple[int, int, int], second: Int8Array | None = None
-) -> Int8Array:
-    """Run one operator over whole images [height, width, channels]."""
+    lowered: LoweredOp,
+    first: McuView,
+    out: McuView,
+    rect: tuple[int, int, int, int],
+    second: McuView | None = None,
+) -> None:
+    """Produce ``rect`` (rows [y0, y1), columns [x0, x1)) of an operator's output, as ``mcu_run`` does."""
     keep: list[object] = []
     params = params_structure(lowered, keep)
     lib = library()
-    kernel = ctypes.cast(getattr(lib, lowered.kernel), ctypes.c_void_p).value
     op = McuOp(
-        kernel,
+        ctypes.cast(getattr(lib, lowered.kernel), ctypes.c_void_p).value,
         ctypes.addressof(params),
         lowered.kernel_h,
         lowered.stride_h,
@@ -124,22 +148,31 @@ def run_lowered(
         lowered.pad_left,
         lowered.rows_per_call,
     )
-    out = np.zeros(out_shape, np.int8)
-    guard = 64
-    size = lowered.scratch_bytes(first.shape[1], out_shape[1])
-    scratch = np.full(size + guard, 0x5A, np.uint8)
-    rect = McuRect(0, out_shape[0], 0, out_shape[1])
-    in2 = ctypes.byref(view_of(second)) if second is not None else None
+    size = lowered.scratch_bytes(first.width, rect[3] - rect[2])
+    scratch = np.full(size + GUARD_BYTES, GUARD, np.uint8)
     lib.mcu_run(
         ctypes.byref(op),
-        ctypes.byref(view_of(first)),
-        in2,
-        ctypes.byref(view_of(out)),
-        ctypes.byref(rect),
+        ctypes.byref(first),
+        ctypes.byref(second) if second is not None else None,
+        ctypes.byref(out),
+        ctypes.byref(McuRect(*rect)),
         ctypes.c_void_p(scratch.ctypes.data),
     )
-    assert (scratch[size:] == 0x5A).all(), f"{lowered.kernel} wrote beyond its scratch of {size} bytes"
-    return out
+    assert (scratch[size:] == GUARD).all(), f"{lowered.kernel} wrote beyond its scratch of {size} bytes"
+
+
+def run_images(
+    lowered: LoweredOp, first: Int8Array, out_shape: tuple[int, ...], second: Int8Array | None = None
+) -> Int8Array:
+    """Run one operator over whole images [height, width, channels]; nothing beyond them is written."""
+    size = int(np.prod(out_shape))
+    memory = np.full(size + 2 * GUARD_BYTES, GUARD, np.int8)
+    out = memory[GUARD_BYTES : GUARD_BYTES + size].reshape(out_shape)
+    in2 = view_of(second) if second is not None else None
+    run_lowered(lowered, view_of(first), view_of(out), (0, out_shape[0], 0, out_shape[1]), in2)
+    beyond = np.concatenate([memory[:GUARD_BYTES], memory[GUARD_BYTES + size :]])
+    assert (beyond == GUARD).all(), f"{lowered.kernel} wrote beyond its output"
+    return out.copy()
 
 
 def run_operator(graph: Graph, op: Operator, tensors: dict[int, Int8Array]) -> Int8Array:
@@ -148,4 +181,4 @@ def run_operator(graph: Graph, op: Operator, tensors: dict[int, Int8Array]) -> I
     operands = [as_image(tensors[i]) for i in op.inputs if i in tensors]
     out_shape = as_image(np.zeros(output.shape, np.int8)).shape
     second = operands[1] if len(operands) > 1 else None
-    return run_lowered(lower(graph, op), operands[0], out_shape, second).reshape(output.shape)
+    return run_images(lower(graph, op), operands[0], out_shape, second).reshape(output.shape)

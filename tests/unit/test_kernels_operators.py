@@ -1,0 +1,315 @@
+"""Single operators of random shapes and constants: kernels on the host against the executor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from host_kernels import McuView, run_images, run_lowered, view_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mcusim.compiler.lowering import LoweredOp, lower
+from mcusim.errors import UnsupportedError
+from mcusim.network import executor
+from mcusim.network.graph import (
+    Activation,
+    Attributes,
+    Graph,
+    Operator,
+    OpKind,
+    Padding,
+    Quantisation,
+    Tensor,
+    Window,
+)
+
+Int8Array = NDArray[np.int8]
+ACTIVATIONS = st.sampled_from([Activation.NONE, Activation.RELU, Activation.RELU6])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def activation_tensor(index: int, shape: tuple[int, ...], scale: float, zero_point: int) -> Tensor:
+    scale = float(np.float32(scale))
+    return Tensor(index, f"t{index}", shape, "int8", Quantisation((scale,), (zero_point,)))
+
+
+def random_image(rng: np.random.Generator, shape: tuple[int, ...]) -> Int8Array:
+    return rng.integers(-128, 128, shape, dtype=np.int8)
+
+
+def one_operator(kind: OpKind, tensors: list[Tensor], attributes: Attributes) -> Graph:
+    """A graph of one operator; the last tensor is its output, constants are its further inputs."""
+    inputs = tuple(t.index for t in tensors[:-1])
+    op = Operator(0, kind, inputs, (tensors[-1].index,), attributes)
+    sources = tuple(t.index for t in tensors[:-1] if t.data is None)
+    return Graph("one", {t.index: t for t in tensors}, (op,), sources, op.outputs)
+
+
+def check_against_executor(graph: Graph, images: list[Int8Array]) -> LoweredOp:
+    """Run the graph's operator both ways; images are [1, height, width, channels]."""
+    op = graph.operators[0]
+    expected = executor.outputs(graph, images)[0]
+    lowered = lower(graph, op)
+    second = images[1][0] if len(images) > 1 else None
+    found = run_images(lowered, images[0][0], graph.output_of(op).shape[1:], second)
+    np.testing.assert_array_equal(found, expected[0])
+    return lowered
+
+
+def matrix_tensors(
+    rng: np.random.Generator, weights: Int8Array, channels: int, products: int, axis: int
+) -> tuple[Tensor, Tensor]:
+    """Weights with a scale per channel, and biases, for outputs that spread over int8."""
+    scales = tuple(float(np.float32(s)) for s in rng.uniform(0.5, 2.0, channels) / (70 * products**0.5))
+    bias = rng.integers(-2000, 2000, channels, dtype=np.int32)
+    return (
+        Tensor(1, "w", weights.shape, "int8", Quantisation(scales, (0,) * channels, axis), weights),
+        Tensor(2, "b", (channels,), "int32", None, bias),
+    )
+
+
+def window_output(size: int, kernel: int, stride: int, before: int, after: int) -> int:
+    return (size + before + after - kernel) // stride + 1
+
+
+@st.composite
+def windows(draw: st.DrawFn, largest: int = 4) -> Window:
+    kernel_h, kernel_w = draw(st.integers(1, largest)), draw(st.integers(1, largest))
+    pads = [draw(st.integers(0, k - 1)) for k in (kernel_h, kernel_h, kernel_w, kernel_w)]
+    return Window(kernel_h, kernel_w, draw(st.integers(1, 3)), draw(st.integers(1, 3)), Padding(*pads))
+
+
+@given(windows(), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), ACTIVATIONS, SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_conv(
+    window: Window, in_channels: int, out_channels: int, extent: int, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = extent + window.kernel_h - 1, 2 * extent + window.kernel_w - 2
+    weights = rng.integers(-127, 128, (out_channels, window.kernel_h, window.kernel_w, in_channels), np.int8)
+    products = window.kernel_h * window.kernel_w * in_channels
+    check_against_executor(
+        conv_graph(rng, OpKind.CONV_2D, weights, window, (height, width, in_channels), activation, products),
+        [random_image(rng, (1, height, width, in_channels))],
+    )
+
+
+def conv_graph(
+    rng: np.random.Generator,
+    kind: OpKind,
+    weights: Int8Array,
+    window: Window,
+    image: tuple[int, int, int],
+    activation: Activation,
+    products: int,
+) -> Graph:
+    channels = weights.shape[0 if kind is OpKind.CONV_2D else 3]
+    pad = window.padding
+    out_shape = (
+        1,
+        window_output(image[0], window.kernel_h, window.stride_h, pad.top, pad.bottom),
+        window_output(image[1], window.kernel_w, window.stride_w, pad.left, pad.right),
+        channels,
+    )
+    source = activation_tensor(0, (1, *image), 0.05, int(rng.integers(-128, 128)))
+    zero_point = (
+        -128 if activation is not Activation.NONE and rng.random() < 0.7 else int(rng.integers(-60, 60))
+    )
+    result = activation_tensor(3, out_shape, 0.06, zero_point)
+    constants = matrix_tensors(rng, weights, channels, products, 0 if kind is OpKind.CONV_2D else 3)
+    attributes = Attributes(activation=activation, window=window, depth_multiplier=channels // image[2])
+    return one_operator(kind, [source, *constants, result], attributes)
+
+
+@given(st.sampled_from([1, 2]), st.integers(1, 3), st.integers(1, 9), st.integers(1, 60), ACTIVATIONS, SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_depthwise_3x3(
+    stride: int, blocks: int, height: int, width: int, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    channels = 4 * blocks
+    pads = rng.integers(0, 3, 4)
+    window = Window(3, 3, stride, stride, Padding(*(int(p) for p in pads)))
+    height, width = max(height, 3), max(width, 3)
+    weights = rng.integers(-127, 128, (1, 3, 3, channels), np.int8)
+    graph = conv_graph(
+        rng, OpKind.DEPTHWISE_CONV_2D, weights, window, (height, width, channels), activation, 9
+    )
+    lowered = check_against_executor(graph, [random_image(rng, (1, height, width, channels))])
+    assert lowered.kernel == f"mcu_depthwise_3x3_s{stride}"
+
+
+@given(windows(largest=5), st.integers(1, 7), st.integers(1, 3), ACTIVATIONS, SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_depthwise_of_any_shape(
+    window: Window, channels: int, multiplier: int, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = window.kernel_h + 2, window.kernel_w + 3
+    weights = rng.integers(-127, 128, (1, window.kernel_h, window.kernel_w, channels * multiplier), np.int8)
+    graph = conv_graph(
+        rng,
+        OpKind.DEPTHWISE_CONV_2D,
+        weights,
+        window,
+        (height, width, channels),
+        activation,
+        window.kernel_h * window.kernel_w,
+    )
+    check_against_executor(graph, [random_image(rng, (1, height, width, channels))])
+
+
+@given(st.integers(1, 70), st.integers(1, 13), st.integers(20, 31), SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_fully_connected_with_huge_biases(inputs: int, outputs: int, bias_bits: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (outputs, inputs), np.int8)
+    limit = (1 << bias_bits) - 1
+    tensors = [
+        activation_tensor(0, (1, inputs), 0.03, int(rng.integers(-128, 128))),
+        Tensor(1, "w", weights.shape, "int8", Quantisation((2.0**-9,), (0,)), weights),
+        Tensor(2, "b", (outputs,), "int32", None, rng.integers(-limit, limit, outputs, dtype=np.int32)),
+        activation_tensor(3, (1, outputs), float(2.0 ** rng.integers(-8, 14)), 3),
+    ]
+    graph = one_operator(OpKind.FULLY_CONNECTED, tensors, Attributes())
+    image = random_image(rng, (1, inputs))
+    found = run_images(lower(graph, graph.operators[0]), image.reshape(1, 1, inputs), (1, 1, outputs))
+    np.testing.assert_array_equal(found.reshape(1, outputs), executor.outputs(graph, [image])[0])
+
+
+def add_graph(rng: np.random.Generator, shape: tuple[int, ...], activation: Activation, equal: bool) -> Graph:
+    scales = rng.uniform(0.01, 0.1, 3)
+    if equal:
+        scales[:] = 0.0625
+    zero_points = rng.integers(-128, 128, 3)
+    tensors = [activation_tensor(i, shape, float(scales[i]), int(zero_points[i])) for i in range(3)]
+    return one_operator(OpKind.ADD, tensors, Attributes(activation=activation))
+
+
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 9), ACTIVATIONS, st.booleans(), SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_add(height: int, width: int, channels: int, activation: Activation, equal: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (1, height, width, channels)
+    graph = add_graph(rng, shape, activation, equal)
+    check_against_executor(graph, [random_image(rng, shape), random_image(rng, shape)])
+
+
+@pytest.mark.parametrize("operand", [0, 1])
+def test_add_in_place(operand: int) -> None:
+    rng = np.random.default_rng(operand)
+    shape = (1, 4, 5, 6)
+    graph = add_graph(rng, shape, Activation.NONE, equal=False)
+    images = [random_image(rng, shape), random_image(rng, shape)]
+    expected = executor.outputs(graph, images)[0][0]
+    lowered = lower(graph, graph.operators[0])
+    assert lowered.alias_ok
+    views = [view_of(image[0]) for image in images]
+    run_lowered(lowered, views[0], views[operand], (0, 4, 0, 5), views[1])
+    np.testing.assert_array_equal(images[operand][0], expected)
+
+
+@given(windows(largest=6), st.integers(1, 9), st.integers(0, 12), SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_average_pool(window: Window, channels: int, extent: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = (window.kernel_h + extent, window.kernel_w + extent, channels)
+    pad = window.padding
+    out_shape = (
+        1,
+        window_output(image[0], window.kernel_h, window.stride_h, pad.top, pad.bottom),
+        window_output(image[1], window.kernel_w, window.stride_w, pad.left, pad.right),
+        channels,
+    )
+    tensors = [activation_tensor(0, (1, *image), 0.1, -4), activation_tensor(1, out_shape, 0.1, -4)]
+    graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=window))
+    check_against_executor(graph, [random_image(rng, (1, *image))])
+
+
+def test_average_pool_over_more_values_than_a_halfword_sums() -> None:
+    window = Window(25, 20, 25, 20)
+    tensors = [activation_tensor(0, (1, 25, 20, 8), 0.1, 0), activation_tensor(1, (1, 1, 1, 8), 0.1, 0)]
+    graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=window))
+    for value in (-128, 127):
+        check_against_executor(graph, [np.full((1, 25, 20, 8), value, np.int8)])
+
+
+@given(st.integers(1, 40), st.floats(1e-4, 4.0), st.sampled_from([0.5, 1.0, 2.0]), SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_softmax(channels: int, scale: float, beta: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tensors = [
+        activation_tensor(0, (1, channels), scale, 5),
+        activation_tensor(1, (1, channels), 1 / 256, -128),
+    ]
+    graph = one_operator(OpKind.SOFTMAX, tensors, Attributes(beta=beta))
+    image = random_image(rng, (1, channels))
+    found = run_images(lower(graph, graph.operators[0]), image.reshape(1, 1, channels), (1, 1, channels))
+    np.testing.assert_array_equal(found.reshape(1, channels), executor.outputs(graph, [image])[0])
+
+
+def test_too_tall_windows_are_named() -> None:
+    window = Window(40, 1)
+    tensors = [activation_tensor(0, (1, 40, 1, 4), 0.1, 0), activation_tensor(1, (1, 1, 1, 4), 0.1, 0)]
+    graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=window))
+    with pytest.raises(UnsupportedError, match=r"operator 0 \(AVERAGE_POOL_2D\) needs 40 input rows"):
+        lower(graph, graph.operators[0])
+
+
+def cropped(image: Int8Array, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Int8Array, McuView]:
+    """A copy of part of an image, and a view that says where it comes from."""
+    part = np.ascontiguousarray(image[rows[0] : rows[1], columns[0] : columns[1]])
+    view = view_of(part)
+    view.y0, view.x0 = rows[0], columns[0]
+    return part, view
+
+
+@given(st.sampled_from([OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D]), st.sampled_from([1, 2]), SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_patches_equal_the_whole(kind: OpKind, stride: int, seed: int) -> None:
+    """Any rectangle, from a view that holds just what it needs, equals that part of the whole output."""
+    rng = np.random.default_rng(seed)
+    image_shape = (int(rng.integers(5, 14)), int(rng.integers(5, 14)), 4)
+    window = Window(3, 3, stride, stride, Padding(1, 1, 1, 1))
+    shape = (8, 3, 3, 4) if kind is OpKind.CONV_2D else (1, 3, 3, 4)
+    weights = rng.integers(-127, 128, shape, np.int8)
+    graph = conv_graph(rng, kind, weights, window, image_shape, Activation.RELU, 9)
+    image = random_image(rng, (1, *image_shape))
+    whole = executor.outputs(graph, [image])[0][0]
+    lowered = lower(graph, graph.operators[0])
+    rows = sorted(rng.choice(whole.shape[0] + 1, 2, replace=False).tolist())
+    columns = sorted(rng.choice(whole.shape[1] + 1, 2, replace=False).tolist())
+    needed = [
+        (max(0, span[0] * stride - 1), min(limit, (span[1] - 1) * stride + 2))
+        for span, limit in ((rows, image_shape[0]), (columns, image_shape[1]))
+    ]
+    _part, source = cropped(image[0], needed[0], needed[1])
+    expected, target = cropped(whole, (rows[0], rows[1]), (columns[0], columns[1]))
+    found = np.zeros_like(expected)
+    target.base = found.ctypes.data
+    run_lowered(lowered, source, target, (rows[0], rows[1], columns[0], columns[1]))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_rings_equal_full_tensors() -> None:
+    """Rows that lie modulo a capacity give the same outputs, row by row."""
+    rng = np.random.default_rng(7)
+    window = Window(3, 3, 1, 1, Padding(1, 1, 1, 1))
+    weights = rng.integers(-127, 128, (1, 3, 3, 4), np.int8)
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, (9, 6, 4), Activation.RELU, 9)
+    image = random_image(rng, (1, 9, 6, 4))
+    whole = executor.outputs(graph, [image])[0][0]
+    lowered = lower(graph, graph.operators[0])
+    capacity = 4
+    ring = np.zeros((capacity, 6, 4), np.int8)
+    found = np.zeros_like(whole)
+    arrived = 0
+    for y in range(0, 9, 2):
+        while arrived < min(9, y + 3):
+            ring[arrived % capacity] = image[0, arrived]
+            arrived += 1
+        source = view_of(ring)
+        source.height = 9
+        run_lowered(lowered, source, view_of(found), (y, min(y + 2, 9), 0, 6))
+    np.testing.assert_array_equal(found, whole)
