@@ -14,22 +14,46 @@ from numpy.typing import NDArray
 
 from mcusim.errors import InputError
 from mcusim.network.graph import Graph, Operator, OpKind
-from mcusim.network.ops import Activation, Kernel, elementwise, matrix, movement, pooling, softmax
+from mcusim.network.ops import (
+    Activation,
+    Kernel,
+    elementwise,
+    lookup,
+    matrix,
+    movement,
+    pooling,
+    resize,
+    softmax,
+)
+
+SPLITTERS = {OpKind.SPLIT: movement.split}
+"""Kernels of operators with several outputs."""
 
 KERNELS: dict[OpKind, Kernel] = {
     OpKind.CONV_2D: matrix.conv_2d,
     OpKind.DEPTHWISE_CONV_2D: matrix.depthwise_conv_2d,
+    OpKind.TRANSPOSE_CONV: matrix.transpose_conv,
     OpKind.FULLY_CONNECTED: matrix.fully_connected,
     OpKind.ADD: elementwise.add,
     OpKind.MUL: elementwise.mul,
+    OpKind.PRELU: elementwise.prelu,
+    OpKind.LOGISTIC: lookup.lookup,
+    OpKind.TANH: lookup.lookup,
+    OpKind.HARD_SWISH: lookup.lookup,
+    OpKind.LEAKY_RELU: lookup.lookup,
     OpKind.MEAN: pooling.mean,
+    OpKind.REDUCE_MAX: pooling.reduce_max,
     OpKind.AVERAGE_POOL_2D: pooling.average_pool_2d,
     OpKind.MAX_POOL_2D: pooling.max_pool_2d,
     OpKind.PAD: movement.pad,
     OpKind.TRANSPOSE: movement.transpose,
     OpKind.RESHAPE: movement.reshape,
     OpKind.RESIZE_NEAREST_NEIGHBOR: movement.resize_nearest_neighbor,
+    OpKind.RESIZE_BILINEAR: resize.resize_bilinear,
+    OpKind.CONCATENATION: movement.concatenation,
+    OpKind.STRIDED_SLICE: movement.strided_slice,
     OpKind.SOFTMAX: softmax.softmax,
+    OpKind.LOG_SOFTMAX: softmax.log_softmax,
     OpKind.QUANTIZE: movement.quantize,
     OpKind.DEQUANTIZE: movement.dequantize,
 }
@@ -47,7 +71,7 @@ def run(graph: Graph, inputs: Sequence[NDArray[Any]]) -> dict[int, Activation]:
     """
     values = dict(zip(graph.inputs, check_inputs(graph, inputs), strict=True))
     for op in graph.operators:
-        values[op.outputs[0]] = run_operator(graph, op, values)
+        values.update(zip(op.outputs, run_operator(graph, op, values), strict=True))
     return values
 
 
@@ -63,9 +87,12 @@ def outputs(graph: Graph, inputs: Sequence[NDArray[Any]]) -> list[Activation]:
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
-def run_operator(graph: Graph, op: Operator, values: dict[int, Activation]) -> Activation:
-    """The output of one operator whose activations are in ``values``."""
-    return KERNELS[op.kind](graph, op, [_operand(graph, i, values) for i in op.inputs])
+def run_operator(graph: Graph, op: Operator, values: dict[int, Activation]) -> list[Activation]:
+    """The outputs of one operator whose activations are in ``values``."""
+    operands = [_operand(graph, i, values) for i in op.inputs]
+    if op.kind in SPLITTERS:
+        return SPLITTERS[op.kind](graph, op, operands)
+    return [KERNELS[op.kind](graph, op, operands)]
 
 
 def check_inputs(graph: Graph, inputs: Sequence[NDArray[Any]]) -> list[Activation]:
@@ -95,7 +122,7 @@ def _run_to_outputs(graph: Graph, inputs: Sequence[Activation]) -> Iterator[Acti
     remaining.update(graph.outputs)
     values = dict(zip(graph.inputs, inputs, strict=True))
     for op in graph.operators:
-        values[op.outputs[0]] = run_operator(graph, op, values)
+        values.update(zip(op.outputs, run_operator(graph, op, values), strict=True))
         for i in op.inputs:
             remaining[i] -= 1
             if remaining[i] == 0:

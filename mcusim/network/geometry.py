@@ -32,7 +32,8 @@ def window_output(height: int, width: int, window: Window) -> tuple[int, int]:
 
 
 def macs_per_output(graph: Graph, op: Operator) -> int:
-    """Multiply-accumulates of one output element, taps on padding included.
+    """Multiply-accumulates of one output element, taps on padding included; 0 for TRANSPOSE_CONV, whose
+    elements differ (see ``macs``).
 
     Counted for convolutions and dense layers; pools, element-wise operators, means and everything that
     only moves data count as 0, as is usual for published figures.
@@ -49,7 +50,13 @@ def macs_per_output(graph: Graph, op: Operator) -> int:
 
 
 def macs(graph: Graph, op: Operator) -> int:
-    """Multiply-accumulates of the whole operator: every kernel tap of every output element."""
+    """Multiply-accumulates of the whole operator: every kernel tap of every output element.
+
+    For TRANSPOSE_CONV every weight at every input pixel, taps beyond the output's border included.
+    """
+    if op.kind is OpKind.TRANSPOSE_CONV:
+        _, height, width, _ = graph.input_of(op).shape
+        return height * width * graph.input_of(op, 1).elements
     return macs_per_output(graph, op) * graph.output_of(op).elements
 
 

@@ -18,17 +18,29 @@ class OpKind(enum.StrEnum):
 
     CONV_2D = "CONV_2D"
     DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
+    TRANSPOSE_CONV = "TRANSPOSE_CONV"
     FULLY_CONNECTED = "FULLY_CONNECTED"
     ADD = "ADD"
     MUL = "MUL"
+    PRELU = "PRELU"
+    LOGISTIC = "LOGISTIC"
+    TANH = "TANH"
+    HARD_SWISH = "HARD_SWISH"
+    LEAKY_RELU = "LEAKY_RELU"
     MEAN = "MEAN"
+    REDUCE_MAX = "REDUCE_MAX"
     AVERAGE_POOL_2D = "AVERAGE_POOL_2D"
     MAX_POOL_2D = "MAX_POOL_2D"
     PAD = "PAD"
     TRANSPOSE = "TRANSPOSE"
     RESHAPE = "RESHAPE"
     RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
+    RESIZE_BILINEAR = "RESIZE_BILINEAR"
+    CONCATENATION = "CONCATENATION"
+    SPLIT = "SPLIT"
+    STRIDED_SLICE = "STRIDED_SLICE"
     SOFTMAX = "SOFTMAX"
+    LOG_SOFTMAX = "LOG_SOFTMAX"
     QUANTIZE = "QUANTIZE"
     DEQUANTIZE = "DEQUANTIZE"
 
@@ -62,7 +74,7 @@ class Quantisation:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """``dtype`` is a numpy name ("int8", "int32", "float32"); ``data`` is set for constants only."""
+    """``dtype`` is a numpy name ("int8", "uint8", "int32", "float32"); ``data`` is set for constants only."""
 
     index: int
     name: str
@@ -108,26 +120,45 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """``count`` elements of one dimension: start, start + stride, ...; the stride may be negative."""
+
+    start: int
+    count: int
+    stride: int = 1
+
+
+@dataclass(frozen=True)
 class Attributes:
     """What an operator has beside its tensors; a field is meaningful only for the kinds it names.
 
-    window: CONV_2D, DEPTHWISE_CONV_2D, pools. depth_multiplier: DEPTHWISE_CONV_2D. beta: SOFTMAX.
-    axes, keep_dims: MEAN. permutation: TRANSPOSE. padding: a PAD that was not folded (H and W only).
+    window: CONV_2D, DEPTHWISE_CONV_2D, pools; of TRANSPOSE_CONV the one that leads from its output back to
+    its input. depth_multiplier: DEPTHWISE_CONV_2D. beta: SOFTMAX. alpha: LEAKY_RELU. axes, keep_dims: MEAN,
+    REDUCE_MAX. axis: CONCATENATION, SPLIT. slices (one a dimension), dropped (dimensions of one element
+    that the output lacks): STRIDED_SLICE. permutation: TRANSPOSE. padding: a PAD that was not folded (H and
+    W only). align_corners, half_pixel_centers: the two resizing operators.
     """
 
     activation: Activation = Activation.NONE
     window: Window | None = None
     depth_multiplier: int = 1
     beta: float = 1.0
+    alpha: float = 0.0
+    axis: int = 0
     axes: tuple[int, ...] = ()
     keep_dims: bool = False
     permutation: tuple[int, ...] = ()
     padding: Padding | None = None
+    slices: tuple[Slice, ...] = ()
+    dropped: tuple[int, ...] = ()
+    align_corners: bool = False
+    half_pixel_centers: bool = False
 
 
 @dataclass(frozen=True)
 class Operator:
-    """``index`` is the operator's number in the file as stored. Inputs list data, weights, bias."""
+    """``index`` is the operator's number in the file as stored. Inputs list data, weights, bias; only SPLIT
+    has several outputs."""
 
     index: int
     kind: OpKind

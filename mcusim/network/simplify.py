@@ -14,24 +14,27 @@ _CONVOLUTIONS = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D)
 
 
 def simplify(graph: Graph) -> Graph:
-    """Drop QUANTIZE and DEQUANTIZE at the edges, then fold PAD into the convolutions behind them."""
-    return fold_padding(drop_float_edges(graph))
+    """Drop conversions at the edges, then fold PAD into the convolutions behind them."""
+    return fold_padding(drop_edges(graph))
 
 
-def drop_float_edges(graph: Graph) -> Graph:
-    """Make the int8 sides of the first QUANTIZE and the last DEQUANTIZE the inputs and outputs.
+def drop_edges(graph: Graph) -> Graph:
+    """Make the int8 sides of the first QUANTIZE and the last QUANTIZE or DEQUANTIZE the inputs and outputs.
 
-    An edge stays where it is if anything else reads its float32 tensor.
+    An edge stays where it is if anything else reads its float32 or uint8 tensor, and if it rescales int8.
     """
     readers = _reader_counts(graph)
     renamed: dict[int, int] = {}
     dropped: set[int] = set()
     for op in graph.operators:
+        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE):
+            continue
         source, result = op.inputs[0], op.outputs[0]
-        if op.kind is OpKind.QUANTIZE and source in graph.inputs and readers[source] == 1:
+        outer = graph.tensors[source].dtype != "int8"
+        if outer and source in graph.inputs and readers[source] == 1:
             renamed[source] = result
             dropped.add(op.index)
-        elif op.kind is OpKind.DEQUANTIZE and result in graph.outputs and readers[result] == 1:
+        elif graph.tensors[result].dtype != "int8" and result in graph.outputs and readers[result] == 1:
             renamed[result] = source
             dropped.add(op.index)
     operators = tuple(op for op in graph.operators if op.index not in dropped)

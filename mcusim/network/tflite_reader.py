@@ -6,6 +6,7 @@ that mcusim has); whether the operators make sense together is checked by ``vali
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from pathlib import Path
@@ -15,18 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcusim.errors import InputError, UnsupportedError
-from mcusim.network.geometry import same_padding
-from mcusim.network.graph import (
-    Activation,
-    Attributes,
-    Graph,
-    Operator,
-    OpKind,
-    Padding,
-    Quantisation,
-    Tensor,
-    Window,
-)
+from mcusim.network import tflite_options
+from mcusim.network.graph import Graph, Operator, OpKind, Quantisation, Tensor
 
 FILE_IDENTIFIER = b"TFL3"
 MAX_TENSOR_BYTES = 1 << 31
@@ -35,13 +26,8 @@ CUSTOM = 32
 """Builtin code of an operator that only its own name tells."""
 
 _DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
-_ACTIVATIONS = {
-    0: Activation.NONE,
-    1: Activation.RELU,
-    2: Activation.RELU_N1_TO_1,
-    3: Activation.RELU6,
-}
-_PADDING_SAME = 0
+_ALIASES = {"SPLIT_V": OpKind.SPLIT}
+"""Operators that differ from one of OpKind only in how their parameters are stored."""
 
 # What the flatbuffers runtime and numpy raise on bytes that are no model.
 _MALFORMED = (
@@ -149,13 +135,20 @@ class _Reader:
         present = [int(i) for i in np.atleast_1d(stored.InputsAsNumpy()) if i != -1]
         inputs = self._indices(present, tensors)
         outputs = self._indices(stored.OutputsAsNumpy(), tensors)
-        if not inputs or len(outputs) != 1:
-            raise UnsupportedError(
-                f"operator {index} ({kind}) has {len(inputs)} inputs and {len(outputs)} outputs"
+        where = f"operator {index} ({kind})"
+        several = kind is OpKind.SPLIT
+        if not inputs or not outputs or (len(outputs) > 1 and not several):
+            raise UnsupportedError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs")
+        attributes = tflite_options.attributes(
+            tflite_options.StoredOperator(
+                where=where,
+                kind=kind,
+                inputs=tuple(tensors[i] for i in inputs),
+                outputs=tuple(tensors[i] for i in outputs),
+                options=functools.partial(self._options, where, stored),
             )
-        attributes = self._attributes(index, kind, stored, [tensors[i] for i in (*inputs, *outputs)])
-        # Parameters that became attributes (axes, paddings, shapes) are no operands any more.
-        operands = inputs[: _OPERANDS.get(kind, 1)]
+        )
+        operands = tflite_options.operands(kind, inputs)
         return Operator(index=index, kind=kind, inputs=operands, outputs=outputs, attributes=attributes)
 
     def _kind(self, index: int, opcode: int) -> OpKind:
@@ -167,89 +160,18 @@ class _Reader:
         names = self.tflite.utils.BUILTIN_OPCODE2NAME
         name = f"CUSTOM {_printable(code.CustomCode())}" if number == CUSTOM else names[number]
         try:
-            return OpKind(name)
+            return _ALIASES.get(name) or OpKind(name)
         except ValueError:
             raise UnsupportedError(f"operator {index} is {name}, which mcusim does not have") from None
 
-    def _options(self, stored: Any, table: str) -> Any:
-        """The operator's options table; one that is absent reads as all defaults, like an empty one."""
+    def _options(self, where: str, stored: Any, table: str) -> Any:
+        """The operator's table of options; raises InputError where it has none of that name."""
         options = stored.BuiltinOptions()
         if options is None or stored.BuiltinOptionsType() != getattr(self.tflite.BuiltinOptions, table):
-            return None
+            raise InputError(f"{where} in {self.source} has no options")
         typed = getattr(self.tflite, table)()
         typed.Init(options.Bytes, options.Pos)
         return typed
-
-    def _attributes(self, index: int, kind: OpKind, stored: Any, tensors: list[Tensor]) -> Attributes:
-        where = f"operator {index} ({kind})"
-        match kind:
-            case OpKind.CONV_2D | OpKind.DEPTHWISE_CONV_2D:
-                return self._convolution(where, kind, stored, tensors)
-            case OpKind.AVERAGE_POOL_2D | OpKind.MAX_POOL_2D:
-                return self._pool(where, stored, tensors)
-            case OpKind.FULLY_CONNECTED | OpKind.ADD | OpKind.MUL:
-                return self._fused(where, kind, stored)
-            case OpKind.SOFTMAX:
-                options = self._require(where, stored, "SoftmaxOptions")
-                return Attributes(beta=float(options.Beta()))
-            case OpKind.MEAN:
-                options = self._require(where, stored, "ReducerOptions")
-                axes = _parameters(where, tensors, 1).reshape(-1)
-                rank = len(tensors[0].shape)
-                return Attributes(axes=tuple(int(a) % rank for a in axes), keep_dims=bool(options.KeepDims()))
-            case OpKind.TRANSPOSE:
-                return Attributes(permutation=tuple(int(a) for a in _parameters(where, tensors, 1)))
-            case OpKind.PAD:
-                return Attributes(padding=_pad_amounts(where, _parameters(where, tensors, 1)))
-            case OpKind.RESIZE_NEAREST_NEIGHBOR:
-                options = self._require(where, stored, "ResizeNearestNeighborOptions")
-                if options.AlignCorners() or options.HalfPixelCenters():
-                    raise UnsupportedError(f"{where} aligns corners or centres, which mcusim does not have")
-        return Attributes()
-
-    def _require(self, where: str, stored: Any, table: str) -> Any:
-        options = self._options(stored, table)
-        if options is None:
-            raise InputError(f"{where} in {self.source} has no options")
-        return options
-
-    def _fused(self, where: str, kind: OpKind, stored: Any) -> Attributes:
-        table = {OpKind.FULLY_CONNECTED: "FullyConnectedOptions", OpKind.ADD: "AddOptions"}
-        options = self._require(where, stored, table.get(kind, "MulOptions"))
-        if kind is OpKind.FULLY_CONNECTED and options.WeightsFormat() != 0:
-            raise UnsupportedError(f"{where} has shuffled weights, which mcusim does not have")
-        return Attributes(activation=_activation(where, options))
-
-    def _convolution(self, where: str, kind: OpKind, stored: Any, tensors: list[Tensor]) -> Attributes:
-        depthwise = kind is OpKind.DEPTHWISE_CONV_2D
-        options = self._require(where, stored, "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions")
-        source, weights = tensors[0], tensors[1]
-        if len(tensors) < 3 or len(source.shape) != 4 or len(weights.shape) != 4:
-            raise InputError(f"{where} does not have a four-dimensional input and weights")
-        dilation = (options.DilationHFactor(), options.DilationWFactor())
-        window = _window(where, source, weights.shape[1:3], options, dilation)
-        return Attributes(
-            activation=_activation(where, options),
-            window=window,
-            depth_multiplier=max(1, weights.shape[3] // source.shape[3]) if depthwise else 1,
-        )
-
-    def _pool(self, where: str, stored: Any, tensors: list[Tensor]) -> Attributes:
-        options = self._require(where, stored, "Pool2DOptions")
-        if len(tensors[0].shape) != 4:
-            raise InputError(f"{where} does not have a four-dimensional input")
-        kernel = (options.FilterHeight(), options.FilterWidth())
-        window = _window(where, tensors[0], kernel, options, (1, 1))
-        return Attributes(activation=_activation(where, options), window=window)
-
-
-_OPERANDS = {
-    OpKind.CONV_2D: 3,
-    OpKind.DEPTHWISE_CONV_2D: 3,
-    OpKind.FULLY_CONNECTED: 3,
-    OpKind.ADD: 2,
-    OpKind.MUL: 2,
-}
 
 
 def _printable(stored: bytes | None) -> str:
@@ -266,49 +188,3 @@ def _quantisation(stored: Any, rank: int) -> Quantisation | None:
     # person_detect names dimension 3 for its one-dimensional biases; the interpreter does not mind.
     axis = stored.QuantizedDimension()
     return Quantisation(scales, zero_points, axis if 0 <= axis < max(rank, 1) else 0)
-
-
-def _activation(where: str, options: Any) -> Activation:
-    number = options.FusedActivationFunction()
-    if number not in _ACTIVATIONS:
-        raise UnsupportedError(f"{where} fuses activation {number}, which mcusim does not have")
-    return _ACTIVATIONS[number]
-
-
-def _parameters(where: str, tensors: list[Tensor], position: int) -> NDArray[np.generic]:
-    """A constant parameter of an operator: axes, permutation, padding amounts."""
-    if len(tensors) < position + 2 or tensors[position].data is None:
-        raise UnsupportedError(f"{where} takes its parameters from an activation, not from a constant")
-    return np.asarray(tensors[position].data)
-
-
-def _pad_amounts(where: str, stored: NDArray[np.generic]) -> Padding:
-    amounts = stored.astype(np.int64)
-    if amounts.shape != (4, 2) or amounts[0].any() or amounts[3].any() or (amounts < 0).any():
-        raise UnsupportedError(f"{where} pads other dimensions than height and width")
-    (top, bottom), (left, right) = amounts[1].tolist(), amounts[2].tolist()
-    return Padding(top=top, bottom=bottom, left=left, right=right)
-
-
-def _window(
-    where: str, source: Tensor, kernel: tuple[int, ...], options: Any, dilation: tuple[int, int]
-) -> Window:
-    """Window with SAME padding resolved: the odd row or column goes below and right."""
-    strides = (options.StrideH(), options.StrideW())
-    if min(*kernel, *strides, *dilation) < 1 or options.Padding() not in (0, 1):
-        raise InputError(f"{where} has an impossible kernel, stride, dilation or padding")
-    pads = [(0, 0), (0, 0)]
-    if options.Padding() == _PADDING_SAME:
-        pads = [
-            same_padding(size, k, s, d)
-            for size, k, s, d in zip(source.shape[1:3], kernel, strides, dilation, strict=True)
-        ]
-    return Window(
-        kernel_h=kernel[0],
-        kernel_w=kernel[1],
-        stride_h=strides[0],
-        stride_w=strides[1],
-        padding=Padding(top=pads[0][0], bottom=pads[0][1], left=pads[1][0], right=pads[1][1]),
-        dilation_h=dilation[0],
-        dilation_w=dilation[1],
-    )

@@ -46,7 +46,9 @@ def lower_fully_connected(graph: Graph, op: Operator) -> LoweredOp:
 
 
 def lower_conv(graph: Graph, op: Operator) -> LoweredOp:
-    """CONV_2D; weights are [out, kernel_h, kernel_w, in]."""
+    """CONV_2D; weights are [out, kernel_h, kernel_w, in]; raises UnsupportedError for a grouped one."""
+    if graph.input_of(op, 1).shape[3] != graph.input_of(op).shape[3]:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) is grouped, which no kernel supports")
     return lower_matrix(weights_of(graph, op), conv_constants(graph, op), window_of(op))
 
 

@@ -1,4 +1,4 @@
-"""ADD and MUL; operands broadcast, so a constant of one element or a tensor of 1x1xC works too."""
+"""ADD, MUL and PRELU; operands broadcast, so a constant of one element or a tensor of 1x1xC works too."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mcusim.network.activation_constants import prelu_constants
 from mcusim.network.graph import Graph, Operator
 from mcusim.network.ops import Activation
 from mcusim.network.quantise import (
+    INT8_MAX,
+    INT8_MIN,
     Int64Array,
     add_constants,
     mul_constants,
@@ -35,3 +38,13 @@ def mul(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activatio
     product = (operands[0].astype(np.int64) - c.in1_zp) * (operands[1].astype(np.int64) - c.in2_zp)
     scaled = multiply_by_quantised_multiplier(product, c.multiplier, c.shift)
     return (scaled + c.out_zp).clip(c.act_min, c.act_max).astype(np.int8)
+
+
+def prelu(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """Elements below zero are multiplied by a slope of their own, mostly one per channel."""
+    c = prelu_constants(graph, op)
+    x = operands[0].astype(np.int64) - c.in_zp
+    positive = multiply_by_quantised_multiplier(x, c.multiplier, c.shift)
+    product = x * (operands[1].astype(np.int64) - c.alpha_zp)
+    negative = multiply_by_quantised_multiplier(product, c.alpha_multiplier, c.alpha_shift)
+    return (np.where(x >= 0, positive, negative) + c.out_zp).clip(INT8_MIN, INT8_MAX).astype(np.int8)

@@ -1,4 +1,4 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED.
+"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED.
 
 Inner products run in floating point, where they are exact: every partial sum is an integer below the
 mantissa's range (2^24 in float32, 2^53 in float64), so no order of summation can change it.
@@ -30,7 +30,7 @@ _GREATEST_OFFSET_INPUT = 255
 
 
 def conv_2d(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
-    """[n, h, w, ic] with weights [oc, kh, kw, ic] to [n, oh, ow, oc]."""
+    """[n, h, w, ic] with weights [oc, kh, kw, ic / groups] to [n, oh, ow, oc]."""
     constants = conv_constants(graph, op)
     return requantise(conv_sums(op, operands, constants.in_zp), constants)
 
@@ -40,9 +40,19 @@ def conv_sums(op: Operator, operands: Sequence[Activation], in_zp: int) -> Int64
     x, weights = operands[0], operands[1]
     window = _window(op)
     flat = weights.reshape(weights.shape[0], -1)
-    dtype = _exact_dtype(flat)
-    columns = _patches(_offset_and_pad(x, in_zp, window, dtype), window)
-    sums: Int64Array = (columns.reshape(-1, flat.shape[1]) @ flat.T.astype(dtype)).astype(np.int64)
+    padded = _offset_and_pad(x, in_zp, window, _exact_dtype(flat))
+    groups = x.shape[3] // weights.shape[3]
+    inputs, filters = np.split(padded, groups, axis=3), np.split(flat, groups)
+    parts = [_group_sums(part, rows, window) for part, rows in zip(inputs, filters, strict=True)]
+    return np.concatenate(parts, axis=3)
+
+
+def _group_sums(padded: Activation, filters: NDArray[np.int8], window: Window) -> Int64Array:
+    """Inner products of every window of [n, h, w, ic] with every row of ``filters``."""
+    columns = _patches(padded, window)
+    sums: Int64Array = (columns.reshape(-1, filters.shape[1]) @ filters.T.astype(padded.dtype)).astype(
+        np.int64
+    )
     return sums.reshape(*columns.shape[:3], -1)
 
 
@@ -65,9 +75,30 @@ def depthwise_sums(op: Operator, operands: Sequence[Activation], in_zp: int) -> 
     rows, columns = (height - 1) * window.stride_h + 1, (width - 1) * window.stride_w + 1
     for i in range(window.kernel_h):
         for j in range(window.kernel_w):
-            tap = padded[:, i : i + rows : window.stride_h, j : j + columns : window.stride_w]
+            top, left = i * window.dilation_h, j * window.dilation_w
+            tap = padded[:, top : top + rows : window.stride_h, left : left + columns : window.stride_w]
             sums += tap * weights[i, j].astype(dtype)
     return sums.astype(np.int64)
+
+
+def transpose_conv(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """[n, h, w, ic] with weights [oc, kh, kw, ic] to [n, oh, ow, oc]; the window leads back from the
+    output to the input."""
+    constants = conv_constants(graph, op)
+    window, pad = _window(op), _window(op).padding
+    x, weights = operands[0], operands[1]
+    _, height, width, channels = graph.output_of(op).shape
+    # Each output element meets each weight at most once.
+    dtype = _exact_dtype(weights.reshape(weights.shape[0], -1))
+    centred = x.astype(dtype) - constants.in_zp
+    sums = np.zeros((len(x), height + pad.top + pad.bottom, width + pad.left + pad.right, channels), dtype)
+    rows, columns = (x.shape[1] - 1) * window.stride_h + 1, (x.shape[2] - 1) * window.stride_w + 1
+    for i in range(window.kernel_h):
+        for j in range(window.kernel_w):
+            scattered = centred @ weights[:, i, j].T.astype(dtype)
+            sums[:, i : i + rows : window.stride_h, j : j + columns : window.stride_w] += scattered
+    kept = sums[:, pad.top : pad.top + height, pad.left : pad.left + width]
+    return requantise(kept.astype(np.int64), constants)
 
 
 def fully_connected(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
@@ -116,5 +147,8 @@ def _offset_and_pad(x: Activation, zero_point: int, window: Window, dtype: np.dt
 
 def _patches(x: Activation, window: Window) -> Activation:
     """[n, oh, ow, kh, kw, c]: the input under every output pixel, in the order of the weights."""
-    views = sliding_window_view(x, (window.kernel_h, window.kernel_w), axis=(1, 2))
-    return views[:, :: window.stride_h, :: window.stride_w].transpose(0, 1, 2, 4, 5, 3)
+    extent_h = (window.kernel_h - 1) * window.dilation_h + 1
+    extent_w = (window.kernel_w - 1) * window.dilation_w + 1
+    views = sliding_window_view(x, (extent_h, extent_w), axis=(1, 2))
+    taps = views[:, :: window.stride_h, :: window.stride_w, :, :: window.dilation_h, :: window.dilation_w]
+    return taps.transpose(0, 1, 2, 4, 5, 3)

@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D, MEAN and REDUCE_MAX."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def mean(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activati
     sums = operands[0].astype(np.int64).sum(axis=axes, keepdims=op.attributes.keep_dims) - c.count * c.in_zp
     scaled = multiply_by_quantised_multiplier(sums, c.multiplier, c.shift)
     return (scaled + c.out_zp).clip(-128, 127).astype(np.int8)
+
+
+def reduce_max(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:  # noqa: ARG001
+    """Greatest element over ``attributes.axes``."""
+    greatest: Activation = operands[0].max(axis=op.attributes.axes, keepdims=op.attributes.keep_dims)
+    return greatest
 
 
 def _windows(op: Operator, x: Int64Array, padding_value: int) -> Int64Array:

@@ -1,25 +1,22 @@
-"""SOFTMAX on int8 in gemmlowp's 32-bit fixed point.
-
-A value with i integer bits is the stored integer times 2^(i - 31). The constants are those of
-gemmlowp's fixedpoint.h (exp_on_negative_values, one_over_one_plus_x_for_x_in_0_1).
-"""
+"""SOFTMAX and LOG_SOFTMAX over the last dimension of int8 tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mcusim.network.activation_constants import log_softmax_constants
 from mcusim.network.graph import Graph, Operator
 from mcusim.network.ops import Activation
+from mcusim.network.ops.fixed_point import INT32_MIN, exp_on_negative_values, log_of_one_or_more, reciprocal
 from mcusim.network.quantise import (
     INT8_MAX,
     INT8_MIN,
     SOFTMAX_INTEGER_BITS,
     Int64Array,
     SoftmaxConstants,
+    multiply_by_quantised_multiplier,
     rounding_divide_by_pot,
     saturating_rounding_doubling_high_mul,
     softmax_constants,
@@ -28,33 +25,49 @@ from mcusim.network.quantise import (
 ACCUMULATION_INTEGER_BITS = 12
 """Integer bits of the sum of exponentials."""
 
-EXP_MINUS_ONE_EIGHTH = 1895147668
-ONE_THIRD = 715827883
-EXP_MINUS_POWERS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308), (2, 39332535))
-"""(e, exp(-2^e)) with no integer bits; the pairs for e = 3 and 4 follow."""
-EXP_MINUS_LARGE_POWERS = ((3, 720401), (4, 242))
-FORTY_EIGHT_SEVENTEENTHS = 1515870810
-"""48/17 with two integer bits."""
-MINUS_THIRTY_TWO_SEVENTEENTHS = -1010580540
+LOG_OUTPUT_INTEGER_BITS = 4
+"""Integer bits of LOG_SOFTMAX's output: logarithms from -16 to 0."""
 
-_FRACTIONAL_BITS = 31 - SOFTMAX_INTEGER_BITS
-_INT32_MAX = (1 << 31) - 1
 _Mul = saturating_rounding_doubling_high_mul
 
 
 def softmax(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
     """Softmax over the last dimension, output scale 1/256 and zero point -128."""
     constants = softmax_constants(graph, op)
-    x = operands[0].astype(np.int64)
-    differences = x - x.max(axis=-1, keepdims=True)
-    counted = differences >= constants.diff_min
+    differences, exponentials, total = _exponentials(operands[0], constants)
+    scale, bits_over_unit = reciprocal(total, ACCUMULATION_INTEGER_BITS)
+    probabilities = rounding_divide_by_pot(_Mul(scale, exponentials), bits_over_unit + 31 - 8)
+    out = np.where(differences >= constants.diff_min, probabilities + INT8_MIN, INT8_MIN)
+    return out.clip(INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def log_softmax(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """Logarithm of the softmax over the last dimension, output scale 1/16 and zero point 127."""
+    constants = log_softmax_constants(graph, op)
+    scaling = constants.scaling
+    differences, _, total = _exponentials(operands[0], scaling)
+    log_sum = log_of_one_or_more(total, ACCUMULATION_INTEGER_BITS, SOFTMAX_INTEGER_BITS)
+    # The least difference whose logarithm is still representable, found from the sum by division.
+    least = multiply_by_quantised_multiplier(
+        log_sum + INT32_MIN, constants.reverse_multiplier, constants.reverse_shift
+    )
+    counted = differences > np.maximum(scaling.diff_min - 1, least)
+    scaled = multiply_by_quantised_multiplier(
+        np.where(counted, differences, 0), scaling.multiplier, scaling.shift
+    )
+    logs = rounding_divide_by_pot(scaled - log_sum, 31 - SOFTMAX_INTEGER_BITS - LOG_OUTPUT_INTEGER_BITS)
+    out = np.where(counted, logs + INT8_MAX, INT8_MIN)
+    return out.clip(INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def _exponentials(x: Activation, constants: SoftmaxConstants) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Differences to the row's maximum, their exponentials without integer bits, and the row's sum."""
+    wide = x.astype(np.int64)
+    differences: Int64Array = wide - wide.max(axis=-1, keepdims=True)
     exponentials = exponential_table(constants)[-differences]
     rescaled = rounding_divide_by_pot(exponentials, ACCUMULATION_INTEGER_BITS)
-    total = np.where(counted, rescaled, 0).sum(axis=-1, keepdims=True)
-    scale, bits_over_unit = reciprocal(total)
-    probabilities = rounding_divide_by_pot(_Mul(scale, exponentials), bits_over_unit + 31 - 8)
-    out = np.where(counted, probabilities + INT8_MIN, INT8_MIN)
-    return out.clip(INT8_MIN, INT8_MAX).astype(np.int8)
+    counted = np.where(differences >= constants.diff_min, rescaled, 0)
+    return differences, exponentials, counted.sum(axis=-1, keepdims=True)
 
 
 def exponential_table(constants: SoftmaxConstants) -> Int64Array:
@@ -64,54 +77,7 @@ def exponential_table(constants: SoftmaxConstants) -> Int64Array:
     """
     differences = -np.arange(256, dtype=np.int64)
     usable = differences >= constants.diff_min
-    shifted = np.where(usable, differences, 0) << max(constants.shift, 0)
-    scaled = _Mul(shifted, constants.multiplier)
-    return np.where(usable, exp_on_negative_values(scaled), 0)
-
-
-def exp_on_negative_values(a: Int64Array) -> Int64Array:
-    """exp(a) for a <= 0 with five integer bits; the result has none."""
-    quarter = 1 << (_FRACTIONAL_BITS - 2)
-    fraction = (a & (quarter - 1)) - quarter
-    result = _exp_between_minus_one_quarter_and_zero(fraction << SOFTMAX_INTEGER_BITS)
-    remainder = fraction - a
-    for exponent, factor in (*EXP_MINUS_POWERS, *EXP_MINUS_LARGE_POWERS):
-        bit = (remainder >> (_FRACTIONAL_BITS + exponent)) & 1
-        result = np.where(bit == 1, _Mul(result, factor), result)
-    return np.where(a == 0, _INT32_MAX, result)
-
-
-def _exp_between_minus_one_quarter_and_zero(a: Int64Array) -> Int64Array:
-    """Taylor expansion of exp around -1/8, no integer bits."""
-    x = a + (1 << 28)
-    x2 = _Mul(x, x)
-    x3 = _Mul(x2, x)
-    x4_over_4 = rounding_divide_by_pot(_Mul(x2, x2), 2)
-    tail = rounding_divide_by_pot(_Mul(x4_over_4 + x3, ONE_THIRD) + x2, 1)
-    return EXP_MINUS_ONE_EIGHTH + _Mul(EXP_MINUS_ONE_EIGHTH, x + tail)
-
-
-def reciprocal(total: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """1 / total as (mantissa without integer bits, bits that the total lies above one).
-
-    ``total`` is positive and has twelve integer bits (GetReciprocal in the reference's common.h).
-    """
-    headroom = 32 - _bit_length(total)
-    normalised = (total << headroom) - (1 << 31)
-    return _one_over_one_plus_x(normalised), ACCUMULATION_INTEGER_BITS - headroom
-
-
-def _bit_length(x: Int64Array) -> Int64Array:
-    # frexp is exact below 2^53 and gives the position of the highest bit set.
-    exponents: NDArray[Any] = np.frexp(x.astype(np.float64))[1]
-    return exponents.astype(np.int64)
-
-
-def _one_over_one_plus_x(x: Int64Array) -> Int64Array:
-    """1 / (1 + x) for x in [0, 1) by three Newton-Raphson steps on two integer bits."""
-    half_denominator = (x + _INT32_MAX + 1) >> 1
-    estimate = FORTY_EIGHT_SEVENTEENTHS + _Mul(half_denominator, MINUS_THIRTY_TWO_SEVENTEENTHS)
-    for _ in range(3):
-        error = (1 << 29) - _Mul(half_denominator, estimate)
-        estimate = estimate + (_Mul(estimate, error) << 2)
-    return (estimate << 1).clip(max=_INT32_MAX)
+    scaled = multiply_by_quantised_multiplier(
+        np.where(usable, differences, 0), constants.multiplier, constants.shift
+    )
+    return np.where(usable, exp_on_negative_values(scaled, SOFTMAX_INTEGER_BITS), 0)

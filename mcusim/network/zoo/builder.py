@@ -238,7 +238,7 @@ class Builder:
     def _run(self, op: Operator, expected: Statistics) -> int:
         self.operators.append(op)
         result = op.outputs[0]
-        self._samples[result] = executor.run_operator(self.graph(), op, dict(self._samples))
+        (self._samples[result],) = executor.run_operator(self.graph(), op, dict(self._samples))
         self._statistics[result] = expected
         return result
 
