@@ -89,3 +89,13 @@ def test_a_patch_stage_ends_where_one_tensor_is_live(graph: Graph) -> None:
     assert ends[:10] == (0, 1, 2, 3, 4, 5, 9, 10, 11, 12)
     for last in ends:
         parse_spec(f"patch:1x1@{last}", graph)
+
+
+def test_the_documented_schedule_is_one() -> None:
+    """The example of docs/compiler.md, on a network with as many operators as it names."""
+    document = Path(__file__).parents[2] / "docs" / "compiler.md"
+    example = document.read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    schedule = msgspec.json.decode(example, type=Schedule)
+    network_of_it = network.load("zoo:mobilenet_v1?width=0.25&resolution=96&classes=2")
+    assert network_of_it.operators[-1].index == schedule.stages[-1].last
+    validate(schedule, network_of_it)
