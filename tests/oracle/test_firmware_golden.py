@@ -111,4 +111,5 @@ def test_pictures_through_the_resnet_firmware(models: Path, data: Path, tmp_path
     result = simulate(built.elf, CHIP, inputs=list(pictures[:, None]))
     assert result.error is None
     found = np.concatenate([outputs[0] for outputs in result.outputs])
-    np.testing.assert_array_equal(found, executor.outputs(network.load(models / f"{name}.tflite"), [pictures])[0])
+    expected = executor.outputs(network.load(models / f"{name}.tflite"), [pictures])[0]
+    np.testing.assert_array_equal(found, expected)
