@@ -100,7 +100,8 @@ class LayerRecord:
     """Totals over all calls of the function marked LAYER that starts at ``function``, callees included.
 
     ``touched_bytes`` counts the distinct SRAM bytes that changed between entry and return of any call;
-    ``stack_bytes`` is the deepest stack below the stack pointer at entry.
+    ``stack_bytes`` is the deepest stack below the stack pointer at entry. A call that has not returned is
+    not in the totals, but its bytes are.
     """
 
     function: int

@@ -131,3 +131,20 @@ def test_native_equals_twin(text: str) -> None:
         for run in counts.runs
     )
     assert executed == counts.instructions
+
+
+def test_thousands_of_distinct_runs_are_counted_exactly() -> None:
+    """More runs than the native core's first table holds; many share a slot of its direct-mapped cache."""
+    runs = 4000
+    chain = "\n".join(f"b.n _r{i}\nnop\n_r{i}:" for i in range(runs))
+    with TemporaryDirectory() as folder:
+        program = build(
+            f"f0: push {{r4,lr}}\nbl chain\nbl chain\npop {{r4,pc}}\nchain: {chain} bx lr\n", Path(folder)
+        )
+    bench = Bench(program, "native")
+    bench.call("f0")
+    start = bench.at("chain")
+    inside = [run for run in bench.core.counts().runs if start <= run.start < start + 4 * runs]
+    assert [run.start for run in inside] == [start + 4 * i for i in range(runs)]
+    assert {run.count for run in inside} == {2}
+    assert _recosted(bench) == bench.core.counts().cycles
