@@ -31,10 +31,21 @@ static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t
     return lane;
 }
 
+/* See strip.c. Lanes come as scalars: GCC's naked functions spill structures over their caller's stack. */
+void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to);
+void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to);
+
 /* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
  * channels, 2 or 3 words apart; columns follow each other at four times that distance (see strip.c). */
-void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to);
-void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to);
+static inline void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
+    mcu_transpose_lanes_by_2(first.from, first.step, second.from, second.step, count, to);
+}
+
+static inline void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
+    mcu_transpose_lanes_by_3(first.from, first.step, second.from, second.step, count, to);
+}
 
 /* Requantise and saturate a doubled accumulator. */
 static inline int8_t mcu_depthwise_output(const mcu_depthwise_params *p, int32_t doubled,

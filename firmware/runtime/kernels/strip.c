@@ -41,13 +41,19 @@
     "2:\n\t"                                     \
     "pop {r4-r8, pc}\n\t"
 
-MCU_NAKED void mcu_transpose_by_2(mcu_lane first MCU_IN_REGISTER, mcu_lane second MCU_IN_REGISTER,
-                                  int32_t count MCU_IN_REGISTER, int32_t *to MCU_IN_REGISTER) {
+MCU_NAKED void mcu_transpose_lanes_by_2(const int8_t *first MCU_IN_REGISTER,
+                                        int32_t first_step MCU_IN_REGISTER,
+                                        const int8_t *second MCU_IN_REGISTER,
+                                        int32_t second_step MCU_IN_REGISTER, int32_t count MCU_IN_REGISTER,
+                                        int32_t *to MCU_IN_REGISTER) {
     __asm__(TRANSPOSE("8", "16", "24", "32"));
 }
 
-MCU_NAKED void mcu_transpose_by_3(mcu_lane first MCU_IN_REGISTER, mcu_lane second MCU_IN_REGISTER,
-                                  int32_t count MCU_IN_REGISTER, int32_t *to MCU_IN_REGISTER) {
+MCU_NAKED void mcu_transpose_lanes_by_3(const int8_t *first MCU_IN_REGISTER,
+                                        int32_t first_step MCU_IN_REGISTER,
+                                        const int8_t *second MCU_IN_REGISTER,
+                                        int32_t second_step MCU_IN_REGISTER, int32_t count MCU_IN_REGISTER,
+                                        int32_t *to MCU_IN_REGISTER) {
     __asm__(TRANSPOSE("12", "24", "36", "48"));
 }
 
@@ -69,12 +75,14 @@ static void transpose(mcu_lane first, mcu_lane second, int32_t count, int32_t *t
     }
 }
 
-void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    transpose(first, second, count, to, 2);
+void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to) {
+    transpose((mcu_lane){first, first_step}, (mcu_lane){second, second_step}, count, to, 2);
 }
 
-void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    transpose(first, second, count, to, 3);
+void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to) {
+    transpose((mcu_lane){first, first_step}, (mcu_lane){second, second_step}, count, to, 3);
 }
 
 #endif
