@@ -64,10 +64,21 @@ MCU_SIMD_2(mcu_pkhbt, "pkhbt %0, %1, %2, lsl #16")
 MCU_SIMD_2(mcu_pkhtb, "pkhtb %0, %1, %2, asr #16")
 MCU_SIMD_2(mcu_sxtab16, "sxtab16 %0, %1, %2")
 MCU_SIMD_2(mcu_sxtab16_ror8, "sxtab16 %0, %1, %2, ror #8")
-MCU_SIMD_2(mcu_max8, "ssub8 %0, %1, %2\n\tsel %0, %1, %2")
-MCU_SIMD_2(mcu_min8, "ssub8 %0, %2, %1\n\tsel %0, %1, %2")
 #undef MCU_SIMD_2
 #undef MCU_SIMD_3
+
+/* SSUB8 sets a flag for each byte that is not below the other's, SEL chooses by these flags. */
+static inline int32_t mcu_max8(int32_t a, int32_t b) {
+    int32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
+static inline int32_t mcu_min8(int32_t a, int32_t b) {
+    int32_t result;
+    __asm__("ssub8 %0, %2, %1\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
 
 static inline int32_t mcu_sxtb16(int32_t a) {
     int32_t result;
@@ -203,7 +214,7 @@ static inline int32_t mcu_pack4(int32_t a, int32_t b, int32_t c, int32_t d) {
     __asm__("bfi %0, %1, #8, #8\n\t"
             "bfi %0, %2, #16, #8\n\t"
             "bfi %0, %3, #24, #8"
-            : "+r"(a)
+            : "+&r"(a)
             : "r"(b), "r"(c), "r"(d));
     return a;
 #else
