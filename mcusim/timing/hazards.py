@@ -123,7 +123,9 @@ def _falls_through(current: Instruction, taken: bool) -> bool:
 
 
 def _folds(previous: Instruction | None, current: Instruction) -> bool:
-    return current.kind is Class.IT and previous is not None and previous.size == 2
+    if current.kind is not Class.IT or previous is None:
+        return False
+    return previous.size == 2 and previous.kind is not Class.IT
 
 
 def line_steps(line: Sequence[Instruction], taken: bool, parameters: Sequence[int]) -> list[Step]:

@@ -83,6 +83,13 @@ def test_pipelines_agree(code: list[bytes], start: int, taken: bool, variant: st
     assert native == model.cost(run, start, taken).cycles
 
 
+def test_an_it_does_not_fold_into_another() -> None:
+    code = bytes.fromhex("00bf01bf01bf7047")
+    cost = TimingModel().cost(code, 0x1000)
+    assert list(cost.instruction_cycles[1:3]) == [0, 1]
+    assert library.load().mcusim_cost(TIMING, code, 0x1000, len(code), 1) == cost.cycles
+
+
 def test_the_emulator_binding_has_what_the_core_takes_from_it() -> None:
     for name in ("uc_hook_add", "uc_hook_del", "uc_emu_stop", "uc_reg_read"):
         assert hasattr(binding.uclib, name)

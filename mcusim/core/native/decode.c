@@ -141,19 +141,19 @@ static uint32_t expanded_immediate(uint32_t word) {
 
 /* Whether the encoding tells what it adds to the stack pointer; `delta` receives it. */
 static int sp_offset(uint32_t word, uint8_t offset, uint32_t count, int32_t *delta) {
-    int32_t size;
+    uint32_t size;
     switch (offset) {
     case OFFSET_IMM7_UP:
     case OFFSET_IMM7_DOWN:
-        size = (int32_t)(word & 0x7F) * 4;
+        size = (word & 0x7F) * 4;
         break;
     case OFFSET_CONST_UP:
     case OFFSET_CONST_DOWN:
-        size = (int32_t)expanded_immediate(word);
+        size = expanded_immediate(word);
         break;
     case OFFSET_IMM12_UP:
     case OFFSET_IMM12_DOWN:
-        size = (int32_t)plain_immediate(word);
+        size = plain_immediate(word);
         break;
     case OFFSET_IMM8:
         *delta = word & 0x200 ? (int32_t)(word & 0xFF) : -(int32_t)(word & 0xFF);
@@ -163,14 +163,14 @@ static int sp_offset(uint32_t word, uint8_t offset, uint32_t count, int32_t *del
         return 1;
     case OFFSET_LIST_UP:
     case OFFSET_LIST_DOWN:
-        size = (int32_t)count * 4;
+        size = count * 4;
         break;
     default:
         return 0;
     }
     int down = offset == OFFSET_IMM7_DOWN || offset == OFFSET_CONST_DOWN || offset == OFFSET_IMM12_DOWN ||
                offset == OFFSET_LIST_DOWN;
-    *delta = down ? -size : size;
+    *delta = (int32_t)(down ? 0 - size : size);
     return 1;
 }
 

@@ -82,7 +82,7 @@ static void fill_stack(run_edge *edge, const instruction_list *run) {
         }
         if (instruction->sp_delta) {
             edge->writes_sp = 1;
-            sp += instruction->sp_delta;
+            sp = (int32_t)((uint32_t)sp + (uint32_t)instruction->sp_delta);
         }
         if (sp < lowest) {
             lowest = sp;

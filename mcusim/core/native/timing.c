@@ -153,7 +153,7 @@ static int blocks_fetch(const mcusim_instruction *current, const mcusim_instruct
 
 static int it_folds(const hazards *state, uint32_t index) {
     return index > 0 && index < state->count && state->line[index].kind == KIND_IT &&
-           state->line[index - 1].size == 2;
+           state->line[index - 1].size == 2 && state->line[index - 1].kind != KIND_IT;
 }
 
 /* Fill the step of the instruction at `index`; returns the number of instructions that it takes. */
