@@ -82,16 +82,15 @@ def by_layer(trace: Trace, metric: Metric = METRICS["cycles"]) -> list[Part]:
 def by_function(trace: Trace) -> list[Part]:
     """Cycles of every function, callees apart. Functions of one name in several files are told apart."""
     files: dict[str, set[str]] = {}
+    cycles: dict[tuple[str, str], int] = {}
     for function in trace.functions:
-        files.setdefault(function.name, set()).add(function.file)
-    parts: dict[str, Part] = {}
-    for function in trace.functions:
-        key = f"{function.name}@{function.file}"
         file = function.file.rsplit("/", 1)[-1]
-        label = f"{function.name} ({file})" if len(files[function.name]) > 1 else function.name
-        before = parts[key].value if key in parts else 0
-        parts[key] = Part(key, label, before + function.cycles_self)
-    return list(parts.values())
+        files.setdefault(function.name, set()).add(file)
+        cycles[function.name, file] = cycles.get((function.name, file), 0) + function.cycles_self
+    return [
+        Part(f"{name}@{file}", f"{name} ({file})" if len(files[name]) > 1 else name, value)
+        for (name, file), value in cycles.items()
+    ]
 
 
 def by_memory(trace: Trace) -> list[Part]:
