@@ -4,6 +4,7 @@
 enum { BLOCKS = 16, HALF_PERIOD = 40, ADP_STOPPED_APPLICATION_EXIT = 0x20026 };
 
 extern uint32_t stack_top;
+extern volatile uint32_t bss_start[], bss_end[];
 
 static uint32_t semihosting_call(uint32_t operation, const void *argument) {
     register uint32_t r0 __asm__("r0") = operation;
@@ -27,6 +28,9 @@ static void next_block(int16_t *samples, int block) {
 }
 
 _Noreturn void reset_handler(void) {
+    for (volatile uint32_t *word = bss_start; word < bss_end; ++word) {
+        *word = 0;
+    }
     int16_t samples[FILTER_BLOCK];
     int16_t out[FILTER_BLOCK];
     int32_t largest = 0;
