@@ -51,7 +51,7 @@ def test_a_slower_filter_fails_and_the_message_says_where(example: Path) -> None
     )
     assert re.search(
         r"^cycles went from [\d,]+ to [\d,]+, .* where 1 % is tolerated\.\n"
-        r"  filter_block +\+[\d,]+\n.*cycles by function: filtered \+",
+        r"  filter_block +\+[\d,]+\n(?:  .*\n)*  cycles by function: filtered \+",
         done.stdout,
         re.MULTILINE,
     )
