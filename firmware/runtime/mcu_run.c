@@ -15,6 +15,16 @@ static int8_t *view_row(const mcu_view *view, int32_t row) {
     return view->base + place * view->width * view->channels;
 }
 
+/* A row of the second operand. Kernels look at both operands from the same column on, but the views may
+ * begin at different ones: `shift` is the column that the first one's memory begins with. A single pixel
+ * stands for every row. */
+static const int8_t *operand_row(const mcu_view *view, int32_t row, int32_t shift) {
+    if (view->height == 1 && view->width == 1) {
+        return view->base;
+    }
+    return view_row(view, row) + (shift - view->x0) * view->channels;
+}
+
 void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mcu_view *out,
              const mcu_rect *rect, void *scratch) {
     const int8_t *in_rows[MCU_MAX_ROWS];
@@ -41,8 +51,7 @@ void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mc
         for (int32_t i = 0; i < call.rows; i++) {
             out_rows[i] = view_row(out, y + i) + (rect->x0 - out->x0) * out->channels;
             if (in2 != NULL) {
-                /* Kernels look at both operands from in_x0 on; the views may begin at different columns. */
-                in2_rows[i] = view_row(in2, y + i) + (rect->x0 - in2->x0 - in_x0) * in2->channels;
+                in2_rows[i] = operand_row(in2, y + i, rect->x0 - in_x0);
             }
         }
         op->kernel(op->params, &call);

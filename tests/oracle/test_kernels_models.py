@@ -11,6 +11,9 @@ import pytest
 from host_kernels import run_operator
 
 from mcusim import network
+from mcusim.compiler.lowering import lower
+from mcusim.errors import UnsupportedError
+from mcusim.network import executor
 from mcusim.network.graph import OpKind
 
 MODELS = ("vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8")
@@ -36,3 +39,32 @@ def test_every_operator_matches_its_checksum(models: Path, name: str, kind: str)
             f"operator {op.index} ({op.kind})"
         )
         tensors[op.outputs[0]] = result
+
+
+OTHER_MODELS = {
+    "str_ww_ref_model": 0,
+    "micro_speech_quantized": 0,
+    "hello_world_int8": 0,
+    "mcunet_vww": 3,
+    "mcunet_detection": 2,
+}
+"""Further networks, and how many of their operators have no kernel."""
+
+
+@pytest.mark.parametrize("name", OTHER_MODELS)
+def test_operators_of_further_networks(models: Path, name: str) -> None:
+    graph = network.load(models / f"{name}.tflite")
+    source = np.load(models / f"{name}.rand.in.npy")
+    tensors = executor.run(graph, [source])
+    without = 0
+    for op in graph.operators:
+        if op.kind is OpKind.RESHAPE:
+            continue
+        try:
+            lower(graph, op)
+        except UnsupportedError:
+            without += 1
+            continue
+        result = run_operator(graph, op, tensors)
+        np.testing.assert_array_equal(result, tensors[op.outputs[0]], err_msg=f"operator {op.index}")
+    assert without == OTHER_MODELS[name]

@@ -148,9 +148,18 @@ def test_add_in_place(operand: int) -> None:
     np.testing.assert_array_equal(images[operand][0], expected)
 
 
-@given(windows(largest=6), st.integers(1, 9), st.integers(0, 12), SEEDS)
-@settings(max_examples=40, deadline=None)
-def test_average_pool(window: Window, channels: int, extent: int, seed: int) -> None:
+@given(
+    st.sampled_from([OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D]),
+    windows(largest=6),
+    st.integers(1, 9),
+    st.integers(0, 12),
+    ACTIVATIONS,
+    SEEDS,
+)
+@settings(max_examples=60, deadline=None)
+def test_pool(
+    kind: OpKind, window: Window, channels: int, extent: int, activation: Activation, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     image = (window.kernel_h + extent, window.kernel_w + extent, channels)
     pad = window.padding
@@ -161,8 +170,64 @@ def test_average_pool(window: Window, channels: int, extent: int, seed: int) -> 
         channels,
     )
     tensors = [activation_tensor(0, (1, *image), 0.1, -4), activation_tensor(1, out_shape, 0.1, -4)]
-    graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=window))
+    graph = one_operator(kind, tensors, Attributes(window=window, activation=activation))
     check_against_executor(graph, [random_image(rng, (1, *image))])
+
+
+@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2]), SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_mean_over_one_axis(height: int, width: int, channels: int, axis: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (1, height, width, channels)
+    out_shape = tuple(1 if i == axis else n for i, n in enumerate(shape))
+    tensors = [
+        activation_tensor(0, shape, float(rng.uniform(0.01, 0.1)), int(rng.integers(-128, 128))),
+        activation_tensor(1, out_shape, float(rng.uniform(0.01, 0.1)), int(rng.integers(-128, 128))),
+    ]
+    graph = one_operator(OpKind.MEAN, tensors, Attributes(axes=(axis,), keep_dims=True))
+    check_against_executor(graph, [random_image(rng, shape)])
+
+
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 9), st.booleans(), ACTIVATIONS, SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_mul(
+    height: int, width: int, channels: int, per_channel: bool, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (1, height, width, channels)
+    second = (1, 1, 1, channels) if per_channel else shape
+    scales, zero_points = rng.uniform(0.01, 0.1, 3), rng.integers(-128, 128, 3)
+    tensors = [
+        activation_tensor(i, each, float(scales[i]), int(zero_points[i]))
+        for i, each in enumerate((shape, second, shape))
+    ]
+    graph = one_operator(OpKind.MUL, tensors, Attributes(activation=activation))
+    check_against_executor(graph, [random_image(rng, shape), random_image(rng, second)])
+
+
+@pytest.mark.parametrize("kind", [OpKind.ADD, OpKind.MUL])
+@pytest.mark.parametrize("value", [-128, 3, 127])
+def test_constant_operand(kind: OpKind, value: int) -> None:
+    shape = (1, 4, 16, 4)
+    constant = Tensor(
+        1, "c", (), "int8", Quantisation((float(np.float32(0.024)),), (-128,)), np.array(value, np.int8)
+    )
+    tensors = [activation_tensor(0, shape, 0.07, 4), constant, activation_tensor(2, shape, 0.03, -128)]
+    graph = one_operator(kind, tensors, Attributes(activation=Activation.RELU6))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(shape)
+    lowered = check_against_executor(graph, [every])
+    assert lowered.kernel == "mcu_lookup"
+
+
+@given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.integers(1, 5), SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_pad(pads: list[int], channels: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    padding = Padding(*pads)
+    out_shape = (1, 3 + padding.top + padding.bottom, 4 + padding.left + padding.right, channels)
+    tensors = [activation_tensor(0, (1, 3, 4, channels), 0.1, 9), activation_tensor(1, out_shape, 0.1, 9)]
+    graph = one_operator(OpKind.PAD, tensors, Attributes(padding=padding))
+    check_against_executor(graph, [random_image(rng, (1, 3, 4, channels))])
 
 
 def test_average_pool_over_more_values_than_a_halfword_sums() -> None:

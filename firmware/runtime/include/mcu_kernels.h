@@ -111,6 +111,38 @@ typedef struct mcu_softmax_params {
     int32_t diff_min;
 } mcu_softmax_params;
 
+typedef struct mcu_pad_params {
+    int32_t channels;
+    int32_t zero_point;
+} mcu_pad_params;
+
+typedef struct mcu_mul_params {
+    int32_t channels;
+    int32_t per_channel; /* 1: the second operand is one pixel */
+    int32_t zero_point1;
+    int32_t zero_point2;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t out_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_mul_params;
+
+typedef struct mcu_lookup_params {
+    const int8_t *table;
+    int32_t channels;
+} mcu_lookup_params;
+
+typedef struct mcu_mean_params {
+    int32_t channels;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t zero_points; /* the input's zero point times the elements of the window */
+    int32_t multiplier;
+    int32_t shift;
+    int32_t out_zero_point;
+} mcu_mean_params;
+
 mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
 mcu_row_kernel mcu_conv_general;
@@ -118,7 +150,12 @@ mcu_row_kernel mcu_depthwise_3x3_s1;
 mcu_row_kernel mcu_depthwise_3x3_s2;
 mcu_row_kernel mcu_add_exact;
 mcu_row_kernel mcu_add_linear;
+mcu_row_kernel mcu_mul;
+mcu_row_kernel mcu_lookup;
 mcu_row_kernel mcu_average_pool;
+mcu_row_kernel mcu_max_pool;
+mcu_row_kernel mcu_mean;
+mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;
 
 #endif

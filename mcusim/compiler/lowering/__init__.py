@@ -6,8 +6,14 @@ from collections.abc import Callable
 
 from mcusim.compiler.lowering.convolution import lower_conv, lower_fully_connected
 from mcusim.compiler.lowering.depthwise import lower_depthwise
-from mcusim.compiler.lowering.elementwise import lower_add
-from mcusim.compiler.lowering.pooling import lower_average_pool, lower_softmax
+from mcusim.compiler.lowering.elementwise import lower_add, lower_mul
+from mcusim.compiler.lowering.pooling import (
+    lower_average_pool,
+    lower_max_pool,
+    lower_mean,
+    lower_pad,
+    lower_softmax,
+)
 from mcusim.compiler.lowering.types import MAX_ROWS, Constant, LoweredOp, no_scratch
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, OpKind
@@ -19,7 +25,11 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.DEPTHWISE_CONV_2D: lower_depthwise,
     OpKind.FULLY_CONNECTED: lower_fully_connected,
     OpKind.ADD: lower_add,
+    OpKind.MUL: lower_mul,
     OpKind.AVERAGE_POOL_2D: lower_average_pool,
+    OpKind.MAX_POOL_2D: lower_max_pool,
+    OpKind.MEAN: lower_mean,
+    OpKind.PAD: lower_pad,
     OpKind.SOFTMAX: lower_softmax,
 }
 

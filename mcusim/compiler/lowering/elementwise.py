@@ -1,22 +1,24 @@
-"""Lowering of ADD."""
+"""Lowering of ADD and MUL."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcusim.compiler.lowering.gemm import bytes_of
-from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch
+from mcusim.compiler.lowering.types import Constant, LoweredOp, pixelwise
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator
 from mcusim.network.quantise import (
     INT8_MAX,
     INT8_MIN,
     AddConstants,
+    MulConstants,
     add_constants,
+    mul_constants,
     multiply_by_quantised_multiplier,
 )
 
@@ -38,34 +40,72 @@ class LinearSum:
 
 
 def lower_add(graph: Graph, op: Operator) -> LoweredOp:
-    """ADD of two tensors of one shape; raises UnsupportedError where one is broadcast or constant."""
-    first, second = graph.input_of(op, 0), graph.input_of(op, 1)
-    if first.shape != second.shape or first.is_constant or second.is_constant:
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) broadcasts an operand")
+    """ADD of two tensors of one shape, or of a tensor and a single constant."""
     constants = add_constants(graph, op)
     channels = graph.output_of(op).shape[-1]
+    fixed = _constant_operand(graph, op)
+    if fixed is not None:
+        sums = reference_sums(constants).clip(constants.act_min, constants.act_max)
+        return _lookup(_with_operand(sums, *fixed), channels)
+    if graph.input_of(op, 0).shape != graph.input_of(op, 1).shape:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) broadcasts an operand")
     linear = find_linear_sum(constants)
-    name = "mcu_add_exact" if linear is None else "mcu_add_linear"
-    params = (
-        _exact_params(constants, channels) if linear is None else _linear_params(linear, constants, channels)
+    if linear is None:
+        return pixelwise("mcu_add_exact", _exact_params(constants, channels))
+    return pixelwise("mcu_add_linear", _linear_params(linear, constants, channels))
+
+
+def lower_mul(graph: Graph, op: Operator) -> LoweredOp:
+    """MUL of two tensors of one shape, of a tensor and one pixel, or of a tensor and a single constant."""
+    constants = mul_constants(graph, op)
+    first, second = graph.input_of(op, 0), graph.input_of(op, 1)
+    channels = graph.output_of(op).shape[-1]
+    fixed = _constant_operand(graph, op)
+    if fixed is not None:
+        position, value = fixed
+        products = reference_products(constants)
+        return _lookup(
+            products[:, value - INT8_MIN] if position == 1 else products[value - INT8_MIN], channels
+        )
+    per_channel = second.elements == channels and first.elements != channels
+    if first.is_constant or second.is_constant or not (per_channel or first.shape == second.shape):
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) broadcasts an operand")
+    lowered = pixelwise(
+        "mcu_mul",
+        f"{{.channels = {channels}, .per_channel = {int(per_channel)}, "
+        f".zero_point1 = {constants.in1_zp}, .zero_point2 = {constants.in2_zp}, "
+        f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
+        f".out_zero_point = {constants.out_zp}, "
+        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}",
     )
-    return LoweredOp(
-        kernel=name,
-        source=f"{name.removeprefix('mcu_')}.c",
-        header=HEADER,
-        params_type=f"{name}_params",
-        params=params,
-        constants=(),
-        kernel_h=1,
-        stride_h=1,
-        pad_top=0,
-        stride_w=1,
-        pad_left=0,
-        rows_per_call=1,
-        scratch_bytes=no_scratch,
-        alias_ok=True,
-        merge_rows=True,
-    )
+    return replace(lowered, merge_rows=not per_channel)
+
+
+def _constant_operand(graph: Graph, op: Operator) -> tuple[int, int] | None:
+    """Position and stored value of an operand that is a single constant."""
+    for position in (0, 1):
+        data = graph.input_of(op, position).data
+        if data is not None and data.size == 1:
+            return position, int(data.reshape(-1)[0])
+    return None
+
+
+def _with_operand(outputs: Int64Array, position: int, value: int) -> Int64Array:
+    """Of the outputs of all pairs of operands those where the one at ``position`` is ``value``."""
+    return outputs[:, value - INT8_MIN] if position == 1 else outputs[value - INT8_MIN]
+
+
+def _lookup(table: Int64Array, channels: int) -> LoweredOp:
+    constant = Constant("table", table.astype(np.int8).tobytes(), 4, "int8_t")
+    return pixelwise("mcu_lookup", f"{{.table = $table, .channels = {channels}}}", constants=(constant,))
+
+
+def reference_products(constants: MulConstants) -> Int64Array:
+    """The reference's output for all pairs of operands: int64 [256, 256]."""
+    stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
+    exact = (stored - constants.in1_zp)[:, None] * (stored - constants.in2_zp)[None, :]
+    rescaled = multiply_by_quantised_multiplier(exact, constants.multiplier, constants.shift)
+    return (rescaled + constants.out_zp).clip(constants.act_min, constants.act_max)
 
 
 def reference_sums(constants: AddConstants) -> Int64Array:

@@ -1,27 +1,42 @@
-"""Lowering of AVERAGE_POOL_2D and SOFTMAX."""
+"""Lowering of pools, MEAN, PAD and SOFTMAX."""
 
 from __future__ import annotations
 
 from mcusim.compiler.lowering.convolution import window_of
-from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch
-from mcusim.network.graph import Graph, Operator
-from mcusim.network.quantise import pool_constants, softmax_constants
+from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch, pixelwise
+from mcusim.errors import UnsupportedError
+from mcusim.network.graph import Graph, Operator, Padding, Window
+from mcusim.network.quantise import mean_constants, pool_constants, quantisation_of, softmax_constants
 
 
 def lower_average_pool(graph: Graph, op: Operator) -> LoweredOp:
     """AVERAGE_POOL_2D of any window; taps on padding do not count."""
+    return _lower_pool(graph, op, "mcu_average_pool")
+
+
+def lower_max_pool(graph: Graph, op: Operator) -> LoweredOp:
+    """MAX_POOL_2D of any window; taps on padding do not count."""
+    return _lower_pool(graph, op, "mcu_max_pool")
+
+
+def _lower_pool(graph: Graph, op: Operator, kernel: str) -> LoweredOp:
     window = window_of(op)
     constants = pool_constants(graph, op)
+    params = (
+        f"{{.channels = {graph.output_of(op).shape[-1]}, .kernel_h = {window.kernel_h}, "
+        f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
+        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
+    )
+    return _windowed(kernel, "mcu_pool_params", params, window)
+
+
+def _windowed(kernel: str, params_type: str, params: str, window: Window) -> LoweredOp:
     return LoweredOp(
-        kernel="mcu_average_pool",
-        source="average_pool.c",
+        kernel=kernel,
+        source=f"{kernel.removeprefix('mcu_')}.c",
         header=HEADER,
-        params_type="mcu_pool_params",
-        params=(
-            f"{{.channels = {graph.output_of(op).shape[-1]}, .kernel_h = {window.kernel_h}, "
-            f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
-            f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
-        ),
+        params_type=params_type,
+        params=params,
         constants=(),
         kernel_h=window.kernel_h,
         stride_h=window.stride_h,
@@ -33,26 +48,40 @@ def lower_average_pool(graph: Graph, op: Operator) -> LoweredOp:
     )
 
 
+def lower_mean(graph: Graph, op: Operator) -> LoweredOp:
+    """MEAN over the rows (axis 1) or the columns (axis 2) of a tensor [1, height, width, channels]."""
+    shape = graph.input_of(op).shape
+    axes = op.attributes.axes
+    if len(shape) != 4 or axes not in ((1,), (2,)):
+        raise UnsupportedError(
+            f"operator {op.index} ({op.kind}) is over axes {axes} of {len(shape)} dimensions"
+        )
+    rows, columns = (shape[1], 1) if axes == (1,) else (1, shape[2])
+    constants = mean_constants(graph, op)
+    params = (
+        f"{{.channels = {shape[3]}, .kernel_h = {rows}, .kernel_w = {columns}, "
+        f".zero_points = {constants.count * constants.in_zp}, "
+        f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
+        f".out_zero_point = {constants.out_zp}}}"
+    )
+    return _windowed("mcu_mean", "mcu_mean_params", params, Window(rows, columns, rows, columns))
+
+
+def lower_pad(graph: Graph, op: Operator) -> LoweredOp:
+    """PAD of rows and columns with the zero point."""
+    padding = op.attributes.padding or Padding()
+    params = (
+        f"{{.channels = {graph.output_of(op).shape[-1]}, "
+        f".zero_point = {quantisation_of(graph.output_of(op)).zero_point}}}"
+    )
+    return _windowed("mcu_pad", "mcu_pad_params", params, Window(1, 1, padding=padding))
+
+
 def lower_softmax(graph: Graph, op: Operator) -> LoweredOp:
     """SOFTMAX over the last dimension."""
     constants = softmax_constants(graph, op)
-    return LoweredOp(
-        kernel="mcu_softmax",
-        source="softmax.c",
-        header=HEADER,
-        params_type="mcu_softmax_params",
-        params=(
-            f"{{.channels = {graph.output_of(op).shape[-1]}, .multiplier = {constants.multiplier}, "
-            f".shift = {constants.shift}, .diff_min = {constants.diff_min}}}"
-        ),
-        constants=(),
-        kernel_h=1,
-        stride_h=1,
-        pad_top=0,
-        stride_w=1,
-        pad_left=0,
-        rows_per_call=1,
-        scratch_bytes=no_scratch,
-        alias_ok=True,
-        merge_rows=True,
+    return pixelwise(
+        "mcu_softmax",
+        f"{{.channels = {graph.output_of(op).shape[-1]}, .multiplier = {constants.multiplier}, "
+        f".shift = {constants.shift}, .diff_min = {constants.diff_min}}}",
     )

@@ -74,6 +74,37 @@ class LoweredOp:
         return string.Template(self.params).substitute(symbols)
 
 
+def pixelwise(
+    kernel: str,
+    params: str,
+    *,
+    constants: tuple[Constant, ...] = (),
+    params_type: str | None = None,
+    alias_ok: bool = True,
+) -> LoweredOp:
+    """A kernel whose output pixels depend on the input pixel at their place alone.
+
+    Its source is named like the kernel without its prefix, and so, with a suffix, are its parameters.
+    """
+    return LoweredOp(
+        kernel=kernel,
+        source=f"{kernel.removeprefix('mcu_')}.c",
+        header=HEADER,
+        params_type=params_type or f"{kernel}_params",
+        params=params,
+        constants=constants,
+        kernel_h=1,
+        stride_h=1,
+        pad_top=0,
+        stride_w=1,
+        pad_left=0,
+        rows_per_call=1,
+        scratch_bytes=no_scratch,
+        alias_ok=alias_ok,
+        merge_rows=True,
+    )
+
+
 def no_scratch(_in_width: int, _out_width: int) -> int:
     """The scratch of kernels that need none."""
     return 0
