@@ -188,6 +188,8 @@ def _strided_slice(stored: StoredOperator) -> Attributes:
         begin = None if options.BeginMask() & bit else begins[axis]
         end = None if options.EndMask() & bit else ends[axis]
         if options.ShrinkAxisMask() & bit:
+            if strides[axis] != 1:
+                raise InputError(f"{stored.where} drops dimension {axis} with the stride {strides[axis]}")
             dropped.append(axis)
             start = slice(begin, None, strides[axis]).indices(size)[0]
             slices.append(Slice(start, 1 if 0 <= start < size else 0, strides[axis]))
