@@ -48,26 +48,30 @@ static const int8_t *find_run(const mcu_conv_params *p, const mcu_rows *rows, co
     return (const int8_t *)space;
 }
 
-/* Widen what is left over of a run of two pixels as products `index` and following. */
-static void widen_left_over(const int8_t *run0, const int8_t *run1, int32_t count, int32_t index,
-                            int32_t *tail) {
-    for (; count > 0; count--, index++) {
-        int8_t *place = (int8_t *)(tail + 2 * (index >> 1)) + 2 * (index & 1);
-        mcu_store16(place, *run0++);
-        mcu_store16(place + 4, *run1++);
-    }
+/* Where the next left-over product of pixel 0 goes; that of pixel 1 lies 4 bytes on. The two products of a
+ * word are 2 bytes apart, and 6 bytes behind them is the next pixel 0. */
+typedef struct tail {
+    int8_t *place;
+    int32_t step;
+} tail;
+
+static inline void widen_left_over(tail *to, int32_t value0, int32_t value1) {
+    mcu_store16(to->place, value0);
+    mcu_store16(to->place + 4, value1);
+    to->place += to->step;
+    to->step = 8 - to->step;
 }
 
 /* Widen the windows at input columns x0 and x1. */
 static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
-    static const int8_t zeros[4];
-    const int32_t bytes = run_bytes(p), words = bytes >> 2, left_over = bytes & 3;
+    const int32_t bytes = run_bytes(p), words = bytes >> 2;
+    const int32_t whole = 4 * words;
     const int inside = x0 >= 0 && x1 + p->kernel_w <= rows->in_width;
     int32_t *x = rows->scratch;
-    int32_t *tail = x + 4 * words * p->kernel_h;
-    int32_t *space0 = x + 4 * p->gemm.quads;
+    tail left_over = {(int8_t *)(x + whole * p->kernel_h), 2};
+    int8_t *end = (int8_t *)(x + 4 * p->gemm.quads);
+    int32_t *space0 = (int32_t *)end;
     int32_t *space1 = space0 + ((bytes + 3) >> 2);
-    int32_t index = 0;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int8_t *row = rows->in[ky];
         const int8_t *run0, *run1;
@@ -78,11 +82,16 @@ static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x
             run0 = find_run(p, rows, row, x0, space0);
             run1 = find_run(p, rows, row, x1, space1);
         }
-        x = mcu_widen_pair(run0, run1, words, x);
-        widen_left_over(run0 + 4 * words, run1 + 4 * words, left_over, index, tail);
-        index += left_over;
+        if (words > 0) {
+            x = mcu_widen_pair(run0, run1, words, x);
+        }
+        for (int32_t i = whole; i < bytes; i++) {
+            widen_left_over(&left_over, run0[i], run1[i]);
+        }
     }
-    widen_left_over(zeros, zeros, -index & 3, index, tail);
+    while (left_over.place < end) {
+        widen_left_over(&left_over, 0, 0);
+    }
 }
 
 /* Widen the window at input column x0 alone. */

@@ -39,20 +39,28 @@ static void fill_pairs(const mcu_depthwise_params *p, const mcu_rows *rows, int3
     mcu_transpose_by_3(lane[4], lane[5], count, strip + 2);
 }
 
+static void fill_padding(const mcu_depthwise_params *p, int32_t *strip) {
+    const int32_t pair = mcu_sxtb16(p->zero_point);
+    for (int32_t i = 0; i < PAIR_WORDS; i++) {
+        strip[i] = pair;
+    }
+}
+
 static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t channel, int32_t x,
                        int32_t pairs) {
     int32_t *strip = rows->scratch;
-    for (int32_t i = 0; i < pairs;) {
-        const int32_t column = x + 2 * i;
-        int32_t count = (rows->in_width - column) >> 1;
-        if (column < 0 || count < 1) {
-            count = 1;
+    const int32_t end = x + 2 * pairs;
+    while (x < end) {
+        const int32_t room = (rows->in_width < end ? rows->in_width : end) - x;
+        int32_t count = 1;
+        if (x < -1 || room < 1) {
+            fill_padding(p, strip);
+        } else {
+            count = x < 0 || room < 2 ? 1 : room >> 1;
+            fill_pairs(p, rows, channel, x, count, strip);
         }
-        if (count > pairs - i) {
-            count = pairs - i;
-        }
-        fill_pairs(p, rows, channel, column, count, strip + i * PAIR_WORDS);
-        i += count;
+        x += 2 * count;
+        strip += count * PAIR_WORDS;
     }
 }
 
