@@ -121,7 +121,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 class CallTreeNode(msgspec.Struct, frozen=True, kw_only=True):
     """``functions[function]`` as called under the node ``parent`` (-1 at the root), which comes before it;
-    cycles and instructions of its own. Siblings stand in the order of their first calls."""
+    cycles and instructions of its own. Siblings stand in the order of their first calls, and recursion is
+    folded into the outermost call."""
 
     function: int
     parent: int

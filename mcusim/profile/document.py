@@ -71,25 +71,29 @@ def functions(profile: Profile, image: Image) -> tuple[trace.Function, ...]:
 
 
 def call_tree(profile: Profile, image: Image) -> tuple[trace.CallTreeNode, ...]:
-    """The call tree over the entries of ``functions``; nodes of one function under one parent are one."""
+    """The call tree over the entries of ``functions``, recursion folded into the outermost call, so that
+    it is no deeper than there are functions."""
     position = {cost.start: index for index, cost in enumerate(profile.functions)}
-    merged: dict[tuple[int, int], int] = {}
+    nodes: dict[tuple[int, int], int] = {}
     sums: list[list[int]] = []
+    paths: list[dict[int, int]] = []
     node_of: list[int] = []
-    for node in profile.counts.nodes:
-        function = position[function_start(image, node.function)]
-        parent = node_of[node.parent] if node.parent >= 0 else -1
-        index = merged.setdefault((parent, function), len(merged))
+    for call in profile.counts.nodes:
+        function = position[function_start(image, call.function)]
+        parent = node_of[call.parent] if call.parent >= 0 else -1
+        above = paths[parent] if parent >= 0 else {}
+        index = above[function] if function in above else nodes.setdefault((parent, function), len(nodes))
         node_of.append(index)
         if index == len(sums):
             sums.append([0, 0, 0])
-        for column, value in enumerate((node.calls, node.cycles_self, node.instructions_self)):
+            paths.append({**above, function: index})
+        for column, value in enumerate((call.calls, call.cycles_self, call.instructions_self)):
             sums[index][column] += value
     return tuple(
         trace.CallTreeNode(
             function=function, parent=parent, calls=calls, cycles=cycles, instructions=instructions
         )
-        for (parent, function), (calls, cycles, instructions) in zip(merged, sums, strict=True)
+        for (parent, function), (calls, cycles, instructions) in zip(nodes, sums, strict=True)
     )
 
 

@@ -111,7 +111,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert application.invoke(["--help"]) == 0
     overview = capsys.readouterr().out
-    for name in ("run", "build", "plan", "compare", "report", "diff", "chips", "schema", "demo"):
+    for name in ("run", "build", "plan", "compare", "report", "diff", "export", "chips", "schema", "demo"):
         assert f"  {name} " in overview
         assert application.invoke([name, "--help"]) == 0
         assert f"mcusim {name} " in capsys.readouterr().out

@@ -109,6 +109,19 @@ def test_the_call_tree_names_functions_by_position_and_joins_equal_siblings() ->
     assert rows == [("main", -1, 1, 10, 5), ("helper", 0, 3, 101, 51), ("layer_a", 1, 1, 7, 3)]
 
 
+def test_the_call_tree_folds_recursion() -> None:
+    nodes = [CallNode(MAIN, -1, 1, 1, 1)]
+    for depth in range(5000):
+        nodes.append(CallNode((HELPER, LAYER_A)[depth % 2], depth, 1, 10, 1))
+    nodes.append(CallNode(LAYER_B, 5000, 3, 7, 1))
+    profile = build(_counts(nodes), IMAGE, (), 0)
+    tree = document.call_tree(profile, IMAGE)
+    names = [profile.functions[node.function].name for node in tree]
+    assert names == ["main", "helper", "layer_a", "layer_b"]
+    assert [node.parent for node in tree] == [-1, 0, 1, 2]
+    assert [node.calls for node in tree] == [1, 2500, 2500, 3]
+
+
 @given(_trees())
 def test_the_call_tree_keeps_every_cycle(nodes: list[CallNode]) -> None:
     profile = build(_counts(nodes), IMAGE, (), 0)
