@@ -9,7 +9,7 @@ from mcusim.errors import UsageError
 from mcusim.timing.decode import Instruction, decode_run
 from mcusim.timing.hazards import Step, line_steps
 from mcusim.timing.isa import Branch, Class, Flag
-from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS, run_timeline
+from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS, Slot, run_timeline
 from mcusim.timing.rules import Bound, Parameter, parameters
 
 MODEL_VERSION = 1
@@ -27,10 +27,15 @@ class RunCost:
 
 @dataclass(frozen=True, slots=True)
 class TimedStep:
-    """A step with its first execute cycle, counted from the branch before the run."""
+    """A step with its place in time; cycles are counted from the branch before the line."""
 
     step: Step
-    execute: int
+    slot: Slot
+
+    @property
+    def end(self) -> int:
+        """The last cycle in which the step occupies the pipeline."""
+        return self.slot.execute + self.step.cost - 1
 
 
 def ends_line(instruction: Instruction) -> bool:
@@ -72,24 +77,23 @@ class TimingModel:
         return RunCost(sum(cycles), run, cycles)
 
     def timeline(self, line: Sequence[Instruction], taken: bool = True) -> list[TimedStep]:
-        """Each step of one straight line with the cycle that it executes in."""
+        """Each step of one straight line with its place in time."""
         steps = line_steps(line, taken, self.parameters)
-        executes = run_timeline(line[0].address, steps, self.variant)
-        return [TimedStep(step, execute) for step, execute in zip(steps, executes, strict=True)]
+        slots = run_timeline(line[0].address, steps, self.variant)
+        return [TimedStep(step, slot) for step, slot in zip(steps, slots, strict=True)]
 
     def _line_cycles(self, line: Sequence[Instruction], taken: bool) -> list[int]:
         """Waiting before an instruction and its own cycles are its; a folded IT has none."""
         cycles: list[int] = []
         ended = 0
         for timed in self.timeline(line, taken):
-            end = timed.execute + timed.step.cost - 1
-            cycles += [end - ended] + [0] * (timed.step.instructions - 1)
-            ended = end
+            cycles += [timed.end - ended] + [0] * (timed.step.instructions - 1)
+            ended = timed.end
         if taken:
-            cycles[-1] += self._refill(line[-1])
+            cycles[-1] += self.refill(line[-1])
         return cycles
 
-    def _refill(self, branch: Instruction) -> int:
+    def refill(self, branch: Instruction) -> int:
         """Extra cycles until the target of an indirect branch is fetched."""
         if branch.kind is Class.LOAD:
             return self.parameters[Parameter.REFILL_LOAD]

@@ -46,6 +46,16 @@ VARIANTS: Mapping[str, FetchVariant] = {
 DEFAULT_VARIANT = "m5"
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """When a step is decoded and first executes; ``words`` have their address out at its decode and are
+    not freed yet, its own among them."""
+
+    decode: int
+    execute: int
+    words: int
+
+
 @dataclass(slots=True)
 class _Fetch:
     """State of the fetch unit over one timeline."""
@@ -59,6 +69,10 @@ class _Fetch:
     def decodable(self, last_word: int, now: int) -> bool:
         """Whether words up to ``last_word`` (0 is the first of the line) can be decoded."""
         return last_word < len(self.issued_at) and self.issued_at[last_word] + _FETCH_LATENCY <= now
+
+    def held(self, now: int) -> int:
+        """Words in the unit or on their way to it in cycle ``now``."""
+        return len(self.issued_at) - bisect_right(self.freed_at, now - 1)
 
     def cycle(self, now: int, slot_taken: bool) -> None:
         """Send an address in cycle ``now`` if there is room and nobody else needs the cycle."""
@@ -78,14 +92,14 @@ class _Fetch:
                 self.sticky = True
 
 
-def run_timeline(start: int, steps: Sequence[Step], variant: FetchVariant) -> list[int]:
-    """First execute cycle of each step of a line that starts at ``start`` (an address)."""
+def run_timeline(start: int, steps: Sequence[Step], variant: FetchVariant) -> list[Slot]:
+    """The slot of each step of a line that starts at ``start`` (an address)."""
     fetch = _Fetch(variant)
-    executes: list[int] = []
+    slots: list[Slot] = []
     previous_execute, free_at, fpu_free_at = 0, 0, 0
     now = 0
-    while len(executes) < len(steps):
-        step = steps[len(executes)]
+    while len(slots) < len(steps):
+        step = steps[len(slots)]
         last_word = (step.end - 1) // 4 - start // 4
         slot_taken = False
         if now >= max(1, previous_execute) and fetch.decodable(last_word, now):
@@ -93,13 +107,13 @@ def run_timeline(start: int, steps: Sequence[Step], variant: FetchVariant) -> li
             if step.uses_fpu:
                 execute = max(execute, fpu_free_at + step.fp_stall)
                 fpu_free_at = execute + step.fp_latency
+            slots.append(Slot(now, execute, fetch.held(now)))
             if step.frees_word:
                 fetch.freed_at.append(execute - 1)
             if step.blocks_fetch:
                 fetch.blocked_at |= {execute + step.cost - 1, execute + step.cost}
             slot_taken = step.falls_through
-            executes.append(execute)
             previous_execute, free_at = execute, execute + step.cost
         fetch.cycle(now, slot_taken)
         now += 1
-    return executes
+    return slots
