@@ -45,7 +45,7 @@ def beside(graph: Graph) -> tuple[PublishedFigure, ...]:
         figures.append(
             PublishedFigure(
                 spec=published.spec,
-                planned_bytes=plan_memory(graph, schedule).arena_bytes,
+                planned_bytes=plan_memory(graph, schedule, sharing="depthwise").arena_bytes,
                 accounting_bytes=published_peak(graph, schedule),
                 published_kib=published.kib,
                 mac_factor=mac_factor(graph, schedule),

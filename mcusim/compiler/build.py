@@ -51,7 +51,7 @@ def build(
     out: Path,
     input_in: InputIn | None = None,
     toolchain: str = "zig",
-    sharing: Sharing = "depthwise",
+    sharing: Sharing = "rows",
     stack_bytes: int = DEFAULT_STACK_BYTES,
     embed_input: Sequence[NDArray[np.int8]] | None = None,
     print_crc: bool = False,

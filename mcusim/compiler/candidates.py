@@ -9,7 +9,7 @@ import msgspec
 
 from mcusim.compiler import analysis, spatial
 from mcusim.compiler.lowering.types import LoweredOp
-from mcusim.compiler.memory_plan import plan_ranges
+from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.placement import lower_bound
 from mcusim.compiler.program import layout_of
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule, patch_ends, patch_schedule
@@ -82,4 +82,6 @@ def _candidate(graph: Graph, schedule: Schedule, lowered: Mapping[int, LoweredOp
 
 def _planned(graph: Graph, candidate: Candidate, lowered: Mapping[int, LoweredOp] | None) -> int:
     layout = layout_of(graph, candidate.schedule, lowered=lowered or {})
-    return plan_ranges(graph, layout.ranges, layout.scratch_bytes()).sram_bytes
+    return plan_memory(
+        graph, candidate.schedule, lowered=lowered, scratch_bytes=layout.scratch_bytes()
+    ).sram_bytes

@@ -43,12 +43,14 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Overlap:
-    """At the step where ``source`` dies and ``target`` is born they may share bytes: ``target`` starts
-    at least ``distance`` bytes before ``source``, or exactly on it if ``distance`` is None."""
+    """While ``source`` dies and ``target`` is born they may share bytes: ``target`` starts at least
+    ``distance`` bytes before ``source``, or exactly on it if ``distance`` is None. ``costs_cycles``: the
+    operator is faster without it, since rows that are not kept apart go to the kernel in one call."""
 
     source: int
     target: int
     distance: int | None
+    costs_cycles: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def live_ranges(
     graph: Graph,
     schedule: Schedule,
     *,
-    sharing: Sharing = "depthwise",
+    sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
 ) -> LiveRanges:
     """Live ranges of ``graph`` under a valid ``schedule``.
@@ -189,7 +191,8 @@ def _overlap(
     if not dying or not (whole_sharing or spatial.keeps_channels(graph, op)):
         return None
     distance = _distance(graph, ranges, position, op, lowered.get(op.index))
-    return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)))
+    merges = op.index not in lowered or lowered[op.index].merge_rows
+    return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
 
 
 def _alias(ranges: LiveRanges, position: int, target: Buffer, dying: list[Buffer]) -> Overlap | None:

@@ -62,18 +62,19 @@ def plan_memory(
     graph: Graph,
     schedule: Schedule,
     *,
-    sharing: Sharing = "depthwise",
+    sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
     scratch_bytes: int = 0,
 ) -> MemoryPlan:
     """Plan the arena for ``graph`` under a valid ``schedule``."""
     ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
-    return plan_ranges(graph, ranges, scratch_bytes)
+    return plan_document(graph, *placement.settle(ranges), scratch_bytes)
 
 
-def plan_ranges(graph: Graph, ranges: LiveRanges, scratch_bytes: int = 0) -> MemoryPlan:
-    """Place the buffers of ``ranges``."""
-    offsets = placement.place(ranges)
+def plan_document(
+    graph: Graph, ranges: LiveRanges, offsets: Mapping[int, int], scratch_bytes: int
+) -> MemoryPlan:
+    """The document for buffers that lie at ``offsets``."""
     return MemoryPlan(
         arena_bytes=placement.arena_bytes(ranges, offsets),
         input_bytes=sum(ranges.buffers[i].bytes for i in graph.inputs if i in ranges.buffers),

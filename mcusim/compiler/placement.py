@@ -8,7 +8,8 @@ to start at 0 in the end.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, align
 
@@ -35,6 +36,22 @@ def place(ranges: LiveRanges) -> dict[int, int]:
         if arena_bytes(ranges, best) <= target:
             break
     return best
+
+
+def settle(ranges: LiveRanges) -> tuple[LiveRanges, dict[int, int]]:
+    """Offsets as ``place`` finds them, and ``ranges`` without the overlaps that cost cycles and that an
+    arena of that size can do without."""
+    offsets = place(ranges)
+    size = arena_bytes(ranges, offsets)
+    kept = tuple(o for o in ranges.overlaps if not (o.costs_cycles and _can_do_without(ranges, o, size)))
+    thinned = replace(ranges, overlaps=kept)
+    found = place(thinned)
+    return (thinned, found) if arena_bytes(thinned, found) <= size else (ranges, offsets)
+
+
+def _can_do_without(ranges: LiveRanges, overlap: Overlap, size: int) -> bool:
+    rest = replace(ranges, overlaps=tuple(o for o in ranges.overlaps if o != overlap))
+    return step_bytes(rest, ranges.buffers[overlap.target].first) <= size
 
 
 def _improve(ranges: LiveRanges, problem: _Problem, target: int) -> dict[int, int]:
@@ -71,7 +88,7 @@ def step_bytes(ranges: LiveRanges, step: int) -> int:
     return total
 
 
-def arena_bytes(ranges: LiveRanges, offsets: dict[int, int]) -> int:
+def arena_bytes(ranges: LiveRanges, offsets: Mapping[int, int]) -> int:
     """Size of the arena that holds every buffer at its offset."""
     return max((offsets[t] + b.bytes for t, b in ranges.buffers.items()), default=0)
 

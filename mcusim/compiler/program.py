@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcusim.compiler import lowering, spatial
+from mcusim.compiler import lowering, placement, spatial
 from mcusim.compiler.live_ranges import LiveRanges, PatchStage, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
-from mcusim.compiler.memory_plan import MemoryPlan, plan_ranges
+from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
 from mcusim.network.graph import Graph, Operator, OpKind
 
@@ -110,7 +110,7 @@ def lower_all(graph: Graph) -> dict[int, LoweredOp]:
 
 
 def layout_of(
-    graph: Graph, schedule: Schedule, *, lowered: Mapping[int, LoweredOp], sharing: Sharing = "depthwise"
+    graph: Graph, schedule: Schedule, *, lowered: Mapping[int, LoweredOp], sharing: Sharing = "rows"
 ) -> Layout:
     """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate."""
     return Layout(graph, live_ranges(graph, schedule, sharing=sharing, lowered=lowered), lowered)
@@ -119,7 +119,7 @@ def layout_of(
 def make_program(
     graph: Graph,
     schedule: Schedule,
-    sharing: Sharing = "depthwise",
+    sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
 ) -> Program:
     """Lower (unless ``lowered`` is given) and plan ``graph`` under ``schedule``.
@@ -128,6 +128,7 @@ def make_program(
     """
     validate(schedule, graph)
     kernels = lower_all(graph) if lowered is None else lowered
-    layout = layout_of(graph, schedule, lowered=kernels, sharing=sharing)
-    plan = plan_ranges(graph, layout.ranges, layout.scratch_bytes())
-    return Program(graph, layout.ranges, kernels, plan)
+    found = live_ranges(graph, schedule, sharing=sharing, lowered=kernels)
+    ranges, offsets = placement.settle(found)
+    scratch = Layout(graph, ranges, kernels).scratch_bytes()
+    return Program(graph, ranges, kernels, plan_document(graph, ranges, offsets, scratch))

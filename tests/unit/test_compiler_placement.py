@@ -12,7 +12,7 @@ from mcusim import network
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, align, live_ranges, row_distance
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.patches import Span
-from mcusim.compiler.placement import arena_bytes, lower_bound, place
+from mcusim.compiler.placement import arena_bytes, lower_bound, place, settle
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Window
 
@@ -117,13 +117,26 @@ def test_row_distance_is_enough_and_no_more(
 
 
 def test_depthwise_runs_ahead_and_addition_lies_on_its_operand(graph: Graph) -> None:
-    ranges = live_ranges(graph, parse_spec("layer", graph))
+    ranges = live_ranges(graph, parse_spec("layer", graph), sharing="depthwise")
     kinds = {op.outputs[0]: op.kind for op in graph.operators}
     assert {kinds[o.target] for o in ranges.overlaps} == {OpKind.DEPTHWISE_CONV_2D, OpKind.ADD}
     assert all((o.distance is None) == (kinds[o.target] is OpKind.ADD) for o in ranges.overlaps)
     depthwise = [op for op in graph.operators if op.kind is OpKind.DEPTHWISE_CONV_2D]
     assert sum(o.distance is not None for o in ranges.overlaps) == len(depthwise)
     assert live_ranges(graph, parse_spec("layer", graph), sharing="none").overlaps == ()
+
+
+def test_overlaps_that_cost_cycles_are_kept_where_they_save_bytes(graph: Graph) -> None:
+    """Most 1x1 convolutions keep their one long row; the arena is that of all overlaps, and smaller than
+    without any."""
+    ranges = live_ranges(graph, parse_spec("layer", graph))
+    settled, offsets = settle(ranges)
+    costly = [overlap for overlap in ranges.overlaps if overlap.costs_cycles]
+    kept = [overlap for overlap in settled.overlaps if overlap.costs_cycles]
+    assert 0 < len(kept) < len(costly) / 2
+    assert arena_bytes(settled, offsets) <= arena_bytes(ranges, place(ranges))
+    without = live_ranges(graph, parse_spec("layer", graph), sharing="depthwise")
+    assert arena_bytes(settled, offsets) < arena_bytes(without, place(without))
 
 
 def test_reshape_moves_nothing() -> None:
