@@ -38,6 +38,7 @@ typedef struct mcu_conv_params {
     int32_t kernel_h;
     int32_t kernel_w;
     int32_t stride_w;
+    int32_t run_words;  /* words read of each row of a window */
     int32_t zero_point; /* of the input, in each of four bytes */
 } mcu_conv_params;
 

@@ -86,18 +86,28 @@ def _lower_1x1(matrix: Matrix, in_channels: int) -> LoweredOp:
     )
 
 
-def window_pairs(kernel_h: int, run: int) -> list[tuple[int, int]]:
-    """Order of a window's products in ``kernels/conv.c``: runs of ``run`` bytes, whole words first."""
-    whole = run // 4 * 4
-    pairs = [pair for row in range(kernel_h) for pair in quad_pairs(range(row * run, row * run + whole))]
-    left_over = [row * run + i for row in range(kernel_h) for i in range(whole, run)]
+def window_pairs(kernel_h: int, run: int, run_words: int) -> list[tuple[int, int]]:
+    """Order of a window's products in ``kernels/conv.c``: runs of ``run`` bytes, ``run_words`` words of each
+    first, then what is left over; -1 is a product with nothing."""
+    runs = [
+        [row * run + i if i < run else -1 for i in range(max(run, 4 * run_words))] for row in range(kernel_h)
+    ]
+    pairs = [pair for each in runs for pair in quad_pairs(each[: 4 * run_words])]
+    left_over = [product for each in runs for product in each[4 * run_words :]]
     left_over += [-1] * (-len(left_over) % 4)
     return pairs + list(zip(left_over[0::2], left_over[1::2], strict=True))
 
 
+def _window_order(kernel_h: int, run: int) -> tuple[int, list[tuple[int, int]]]:
+    """Words read of each run, rounded up where that takes no more products, and the products' order."""
+    exact = window_pairs(kernel_h, run, run // 4)
+    rounded = window_pairs(kernel_h, run, -(-run // 4))
+    return (-(-run // 4), rounded) if len(rounded) <= len(exact) else (run // 4, exact)
+
+
 def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> LoweredOp:
     run = window.kernel_w * in_channels
-    pairs = window_pairs(window.kernel_h, run)
+    run_words, pairs = _window_order(window.kernel_h, run)
     quads = len(pairs) // 2
     return LoweredOp(
         kernel="mcu_conv",
@@ -107,7 +117,8 @@ def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> Lowered
         params=(
             f"{{.gemm = {gemm_initialiser(matrix, quads)}, .in_channels = {in_channels}, "
             f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
-            f".stride_w = {window.stride_w}, .zero_point = {bytes_of(matrix.constants.in_zp)}}}"
+            f".stride_w = {window.stride_w}, .run_words = {run_words}, "
+            f".zero_point = {bytes_of(matrix.constants.in_zp)}}}"
         ),
         constants=(pack_stream(matrix, pairs),),
         kernel_h=window.kernel_h,

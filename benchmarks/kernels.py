@@ -1,0 +1,117 @@
+"""Cycles of every kernel on every shape of the reference networks, beside the bound that it aims at.
+
+Run: MCUSIM_MODELS=... python benchmarks/kernels.py [MODEL...]
+
+A bound counts the instructions that the kernel's schedule cannot do without (loads, multiplications,
+requantisation, as stated in the head of its source) and leaves out loops, calls, borders and instruction
+fetch. The last column is the share of the measured cycles that it explains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcusim import chips, network
+from mcusim.compiler.build import build
+from mcusim.compiler.lowering import lower
+from mcusim.compiler.schedule import parse_spec
+from mcusim.network.geometry import macs
+from mcusim.network.graph import Graph, Operator, OpKind
+from mcusim.simulate import simulate
+
+CHIP = "stm32l4r5"
+MODELS = ("vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an operator has to do: elements in and out, multiply-accumulates, pixels out."""
+
+    inputs: int
+    outputs: int
+    macs: int
+    pixels: int
+
+
+def matrix_bound(work: Work) -> float:
+    """gemm.c: 15 cycles for 16 MACs of pixel pairs, 21 of single pixels; 8.5 an output."""
+    step = 15 if work.pixels > 1 else 21
+    return work.macs * step / 16 + work.outputs * 8.5
+
+
+BOUNDS: dict[str, Callable[[Work], float]] = {
+    "mcu_conv": matrix_bound,
+    "mcu_conv_1x1": matrix_bound,
+    "mcu_depthwise_3x3_s1": lambda work: work.outputs * 22.0,
+    "mcu_depthwise_3x3_s2": lambda work: work.outputs * 35.0,
+    "mcu_add_linear": lambda work: work.outputs * 6.5,
+    "mcu_average_pool": lambda work: work.inputs * 1.3,
+    "mcu_max_pool": lambda work: work.inputs * 1.5,
+}
+
+
+def work_of(graph: Graph, op: Operator) -> Work:
+    output = graph.output_of(op)
+    return Work(
+        inputs=graph.input_of(op).elements,
+        outputs=output.elements,
+        macs=macs(graph, op),
+        pixels=output.elements // output.shape[-1],
+    )
+
+
+def line(graph: Graph, op: Operator, cycles: int) -> str:
+    """One row of the table."""
+    kernel = lower(graph, op).kernel
+    work = work_of(graph, op)
+    shape = "x".join(map(str, graph.input_of(op).shape[1:]))
+    result = "x".join(map(str, graph.output_of(op).shape[1:]))
+    rate = f"{work.macs / cycles:.2f}" if work.macs else "-"
+    bound = BOUNDS[kernel](work) if kernel in BOUNDS else None
+    share = f"{bound:>12,.0f} {bound / cycles:>6.0%}" if bound is not None else f"{'-':>12} {'-':>6}"
+    return (
+        f"{op.index:>4} {kernel:<22} {shape:>12} {result:>12} {cycles:>12,} {rate:>6} "
+        f"{cycles / work.outputs:>9.1f} {share}"
+    )
+
+
+def table(model: Path) -> list[str]:
+    """All operators of a network, layer by layer, and its total."""
+    graph = network.load(model)
+    with tempfile.TemporaryDirectory() as folder:
+        built = build(graph, parse_spec("layer", graph), chips.load(CHIP), out=Path(folder) / "network.elf")
+        result = simulate(built.elf, CHIP, memory=False)
+    if result.error is not None:
+        raise SystemExit(f"{model.name}: {result.error}")
+    cycles = {layer.index: layer.cycles for layer in result.trace.layers}
+    rows = [line(graph, op, cycles[op.index]) for op in graph.operators if op.kind is not OpKind.RESHAPE]
+    total = result.trace.totals.cycles
+    text = result.trace.firmware.text_bytes
+    return [*rows, f"     {graph.name}: {total / 1e6:.3f} Mcycles, {text:,} bytes of code and constants"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Cycles of every kernel beside its bound.")
+    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    arguments = parser.parse_args()
+    folder = os.environ.get("MCUSIM_MODELS")
+    if not folder:
+        sys.stderr.write("set MCUSIM_MODELS to the folder of reference networks\n")
+        return 2
+    sys.stdout.write(
+        f"{'op':>4} {'kernel':<22} {'in':>12} {'out':>12} {'cycles':>12} {'MAC/c':>6} {'c/output':>9} "
+        f"{'bound':>12} {'share':>6}\n"
+    )
+    for name in arguments.models:
+        sys.stdout.write("\n".join([*table(Path(folder) / f"{name}.tflite"), ""]))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
