@@ -41,7 +41,7 @@ class Toolchain:
     target: tuple[str, ...]
     system: Path
     link: tuple[str, ...]
-    kernel_level: str = "-O3"
+    kernel_level: str = "-Os"
     glue_level: str = "-O2"
     extra: tuple[str, ...] = ()
     apart: tuple[str, ...] = ("-fno-optimize-sibling-calls",)
