@@ -16,7 +16,8 @@
  *
  * in:       (rows - 1) * stride_h + kernel_h pointers, top to bottom. Each points at column 0 of a row
  *           of `in_width` pixels. NULL is a row of padding: every element is the input's zero point.
- * in2:      the second operand's rows (ADD, MUL), same geometry; NULL otherwise.
+ * in2:      the second operand's rows (ADD, MUL), same geometry, or its only pixel for every row; NULL
+ *           otherwise.
  * out:      `rows` pointers to the first output pixel of each row.
  * in_x0:    input column of the leftmost tap of the first output pixel; may be negative. Columns outside
  *           [0, in_width) are padding.
@@ -70,7 +71,8 @@ typedef struct mcu_rect {
     int16_t x1;
 } mcu_rect;
 
-/* Produce `rect` of the operator's output into `out` from `in` (and `in2`, or NULL). */
+/* Produce `rect` of the operator's output into `out` from `in` (and `in2`, or NULL; an `in2` of one pixel is
+ * handed to the kernel as such for every row). */
 void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mcu_view *out,
              const mcu_rect *rect, void *scratch);
 
