@@ -23,6 +23,9 @@ SMALL = (
     "zoo:mobilenet_v1?width=0.25&resolution=96&classes=10",
     "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10",
     "zoo:mobilenet_v2_rd?width=0.35&resolution=96&classes=10",
+    "zoo:mnasnet?width=0.35&resolution=96&classes=10",
+    "zoo:proxylessnas?width=0.35&resolution=96&classes=10",
+    "zoo:fbnet_a?width=0.5&resolution=96&classes=10",
 )
 
 
@@ -109,6 +112,39 @@ def test_patch_stages_are_the_published_ones(model: str, last: int, pixels: int,
 def test_redistribution_keeps_the_work() -> None:
     plain, moved = (total_macs(load(f"zoo:{name}")) for name in ("mobilenet_v2", "mobilenet_v2_rd"))
     assert abs(moved - plain) / plain < 0.02
+
+
+@pytest.mark.parametrize(
+    ("model", "millions_of_macs", "millions_of_parameters"),
+    # The authors' code for B1; table 2 of Once-for-All (arXiv 1908.09791); table 3 of FBNet.
+    [("zoo:mnasnet", 315, 4.4), ("zoo:proxylessnas", 320, 4.1), ("zoo:fbnet_a", 249, 4.3)],
+)
+def test_networks_of_searches_have_the_published_size(
+    model: str, millions_of_macs: int, millions_of_parameters: float
+) -> None:
+    graph = load(model)
+    constants = sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant)
+    assert abs(total_macs(graph) / 1e6 - millions_of_macs) < 1
+    assert round(constants / 1e6, 1) == millions_of_parameters
+
+
+def test_grouped_blocks_shuffle_their_channels() -> None:
+    graph = load("zoo:fbnet_a?width=0.5&resolution=96&classes=10")
+    grouped = [
+        op
+        for op in graph.operators
+        if op.kind is OpKind.CONV_2D and graph.input_of(op, 1).shape[3] < graph.input_of(op).shape[3]
+    ]
+    turns = [op for op in graph.operators if op.kind is OpKind.TRANSPOSE]
+    assert (len(grouped), len(turns)) == (6, 3)
+    x = np.arange(2 * 4 * 3, dtype=np.int8).reshape(1, 2, 3, 2, 2)
+    dealt = executor.run_operator(graph, turns[0], {turns[0].inputs[0]: x})[0]
+    np.testing.assert_array_equal(dealt.reshape(-1, 4)[0], [0, 2, 1, 3])
+    assert not [
+        op
+        for op in load("zoo:fbnet_a?width=0.5&resolution=96&classes=10&grouped=0").operators
+        if op.kind is OpKind.TRANSPOSE
+    ]
 
 
 @pytest.mark.parametrize(("channels", "rounded"), [(32 * 0.35, 16), (24 * 0.35, 8), (96 * 0.35, 32), (1, 8)])

@@ -13,9 +13,12 @@ from mcusim.network.graph import Graph
 from mcusim.network.zoo import (
     autoencoder,
     ds_cnn,
+    fbnet,
+    mnasnet,
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v2_rd,
+    proxylessnas,
     resnet8,
     tiny,
 )
@@ -23,7 +26,18 @@ from mcusim.network.zoo.registry import Architecture
 
 ARCHITECTURES: dict[str, Architecture] = {
     module.ARCHITECTURE.name: module.ARCHITECTURE
-    for module in (autoencoder, ds_cnn, mobilenet_v1, mobilenet_v2, mobilenet_v2_rd, resnet8, tiny)
+    for module in (
+        autoencoder,
+        ds_cnn,
+        fbnet,
+        mnasnet,
+        mobilenet_v1,
+        mobilenet_v2,
+        mobilenet_v2_rd,
+        proxylessnas,
+        resnet8,
+        tiny,
+    )
 }
 
 

@@ -92,9 +92,10 @@ class Builder:
         stride: int = 1,
         activation: Activation = Activation.NONE,
         mean: float | None = None,
+        groups: int = 1,
     ) -> int:
         """CONV_2D with SAME padding; ``mean`` is the output's real mean, by default the activation's."""
-        shape = (channels, *kernel, self.tensors[x].shape[3])
+        shape = (channels, *kernel, self.tensors[x].shape[3] // groups)
         weights = self._weights(shape)
         attributes = Attributes(activation=activation, window=self._same_window(x, kernel, stride))
         op = Operator(len(self.operators), OpKind.CONV_2D, (x,), (), attributes)
@@ -140,7 +141,20 @@ class Builder:
 
     def flatten(self, x: int) -> int:
         """RESHAPE to a vector."""
-        result = self._tensor("flatten", (1, self.tensors[x].elements), self.tensors[x].quantisation)
+        return self._reshape("flatten", x, (1, self.tensors[x].elements))
+
+    def shuffle_channels(self, x: int, groups: int) -> int:
+        """Deal the channels of ``groups`` groups out in turn: RESHAPE, TRANSPOSE, RESHAPE."""
+        shape = self.tensors[x].shape
+        apart = self._reshape("groups", x, (*shape[:3], groups, shape[3] // groups))
+        turned = (*shape[:3], shape[3] // groups, groups)
+        dealt = self._tensor("shuffle", turned, self.tensors[x].quantisation)
+        attributes = Attributes(permutation=(0, 1, 2, 4, 3))
+        op = Operator(len(self.operators), OpKind.TRANSPOSE, (apart,), (dealt,), attributes)
+        return self._reshape("shuffled", self._run(op, self._statistics[x]), shape)
+
+    def _reshape(self, name: str, x: int, shape: tuple[int, ...]) -> int:
+        result = self._tensor(name, shape, self.tensors[x].quantisation)
         op = Operator(len(self.operators), OpKind.RESHAPE, (x,), (result,))
         return self._run(op, self._statistics[x])
 
