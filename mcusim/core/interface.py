@@ -146,6 +146,14 @@ class Core(Protocol):
         """Cycles up to the start of the current linear run's last known block; live."""
 
     @property
+    def block(self) -> tuple[int, int]:
+        """Start and end of the last known block, which runs now."""
+
+    def cycles_at(self, address: int) -> int:
+        """Cycles up to the first execute cycle of the instruction at ``address``, which lies in the pending
+        run; live, so it may be asked while the instruction accesses a device."""
+
+    @property
     def call_chain(self) -> Sequence[int]:
         """Starts of the functions on the shadow call stack, outermost first."""
 

@@ -24,7 +24,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 1
+ABI = 2
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -200,6 +200,8 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),
     "mcusim_core_finish": (None, (_CORE, c_uint32)),
     "mcusim_core_cycles": (c_uint64, (_CORE,)),
+    "mcusim_core_cycles_at": (c_uint64, (_CORE, c_uint32)),
+    "mcusim_core_block": (None, (_CORE, POINTER(c_uint32), POINTER(c_uint32))),
     "mcusim_core_stop_state": (None, (_CORE, POINTER(StopRow))),
     "mcusim_core_totals": (None, (_CORE, POINTER(Totals))),
     "mcusim_core_runs": (None, (_CORE, POINTER(RunRow))),

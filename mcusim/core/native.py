@@ -91,6 +91,17 @@ class NativeCore:
         return int(self._library.mcusim_core_cycles(self._handle))
 
     @property
+    def block(self) -> tuple[int, int]:
+        """Start and end of the last known block."""
+        start, end = c_uint32(), c_uint32()
+        self._library.mcusim_core_block(self._handle, byref(start), byref(end))
+        return start.value, end.value
+
+    def cycles_at(self, address: int) -> int:
+        """Cycles up to the first execute cycle of an instruction of the pending run."""
+        return int(self._library.mcusim_core_cycles_at(self._handle, address))
+
+    @property
     def call_chain(self) -> Sequence[int]:
         """Starts of the functions on the shadow call stack, outermost first."""
         totals = self._totals()

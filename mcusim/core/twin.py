@@ -68,6 +68,16 @@ class TwinCore:
         return self._cycles + self._cost(self._start, self._block, False).cycles
 
     @property
+    def block(self) -> tuple[int, int]:
+        """Start and end of the last known block."""
+        return self._block, self._end
+
+    def cycles_at(self, address: int) -> int:
+        """Cycles up to the first execute cycle of an instruction of the pending run."""
+        code = self._code(self._start, self._end)
+        return self._cycles + self._model.cycles_at(code, self._start, address)
+
+    @property
     def call_chain(self) -> Sequence[int]:
         """Starts of the functions on the shadow call stack, outermost first."""
         return self._calls.chain(self._calls.innermost_node)
@@ -173,13 +183,15 @@ class TwinCore:
     def _cost(self, start: int, end: int, taken: bool) -> RunCost:
         key = start, end, taken
         if key not in self._costs:
-            code = b""
-            for region in self._spec.code:
-                if region.start <= start and end <= region.start + region.data.nbytes:
-                    code = bytes(region.data[start - region.start : end - region.start])
-                    break
-            self._costs[key] = self._model.cost(code, start, taken)
+            self._costs[key] = self._model.cost(self._code(start, end), start, taken)
         return self._costs[key]
+
+    def _code(self, start: int, end: int) -> bytes:
+        """Bytes of a run, none outside every region."""
+        for region in self._spec.code:
+            if region.start <= start and end <= region.start + region.data.nbytes:
+                return bytes(region.data[start - region.start : end - region.start])
+        return b""
 
     def _on_block(self, _uc: Uc, address: int, size: int, _user: object) -> None:
         if not self._goes_on(address):

@@ -18,6 +18,7 @@ from mcusim.core.interface import CodeRegion, Core, CoreSpec, FunctionRange, Sra
 from mcusim.errors import FaultError
 from mcusim.image import Image
 from mcusim.machine import engine, semihosting
+from mcusim.machine.access_clock import AccessClock
 from mcusim.machine.devices import Bus, Device, Platform
 from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
@@ -103,6 +104,7 @@ class Machine:
         self._semihosting = semihosting.Semihosting(
             self.memory, self._cycles, chip.clock_hz, setup.console, self._warn
         )
+        self._clock = AccessClock(self.core, self._engine.reg_read, self.memory.read)
         self._map_devices(chip)
         self._refused: Access | None = None
         self._interrupt: int | None = None
@@ -286,7 +288,7 @@ class Machine:
         return parts
 
     def _map_devices(self, chip: Chip) -> None:
-        platform = Platform(self._cycles, self._warn, self._request_reset)
+        platform = Platform(self._clock.cycles, self._warn, self._request_reset)
         devices: list[Device] = [
             CoreDebug(),
             SystemControlBlock(platform, self._reset_vtor(chip)),
@@ -305,10 +307,15 @@ class Machine:
 
     def _map_bus(self, start: int, size: int, bus: Bus) -> None:
         def read(_uc: Any, offset: int, width: int, _data: Any) -> int:
-            return bus.read(offset, width)
+            self._clock.open(start + offset, store=False)
+            value = bus.read(offset, width)
+            self._clock.close()
+            return value
 
         def write(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
+            self._clock.open(start + offset, store=True)
             bus.write(offset, width, value)
+            self._clock.close()
 
         self._engine.mmio_map(start, size, read, None, write, None)
 

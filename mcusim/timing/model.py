@@ -76,6 +76,16 @@ class TimingModel:
             cycles += self._line_cycles(line, taken or number < len(lines) - 1)
         return RunCost(sum(cycles), run, cycles)
 
+    def cycles_at(self, code: bytes | memoryview, start: int, address: int) -> int:
+        """Cycles from the start of a run to the first execute cycle of its instruction at ``address``."""
+        cycles = 0
+        for line in split_lines(decode_run(code, start)):
+            if address < line[-1].end:
+                steps = self.timeline(line, taken=False)
+                return cycles + next(s.slot.execute for s in steps if address < s.step.end)
+            cycles += sum(self._line_cycles(line, taken=True))
+        return cycles
+
     def timeline(self, line: Sequence[Instruction], taken: bool = True) -> list[TimedStep]:
         """Each step of one straight line with its place in time."""
         steps = line_steps(line, taken, self.parameters)

@@ -264,6 +264,15 @@ uint64_t mcusim_core_cycles(mcusim_core *core) {
     return core->cycles + runs_find(&core->runs, core->start, core->block, 0)->cycles;
 }
 
+uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address) {
+    return core->cycles + runs_cycles_at(&core->runs, core->start, core->end, address);
+}
+
+void mcusim_core_block(const mcusim_core *core, uint32_t *start, uint32_t *end) {
+    *start = core->block;
+    *end = core->end;
+}
+
 void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state) {
     *state = core->stop;
 }

@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 1
+#define MCUSIM_CORE_ABI 2
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32 };
 
@@ -171,6 +171,8 @@ MCUSIM_API void mcusim_core_resume(mcusim_core *core);
 MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);
 MCUSIM_API void mcusim_core_finish(mcusim_core *core, uint32_t end);
 MCUSIM_API uint64_t mcusim_core_cycles(mcusim_core *core);
+MCUSIM_API uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address);
+MCUSIM_API void mcusim_core_block(const mcusim_core *core, uint32_t *start, uint32_t *end);
 MCUSIM_API void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state);
 
 /* Sizes for the copies below; also brings layer and memory records up to date. */

@@ -67,6 +67,10 @@ int run_ends_line(run_store *store, uint32_t start, uint32_t end) {
     return run->count > 0 && ends_line(&run->items[run->count - 1]);
 }
 
+uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address) {
+    return run_cycles_at(store->spec->timing, decode(store, start, end), address);
+}
+
 static void fill_stack(run_edge *edge, const instruction_list *run) {
     int32_t sp = 0;
     int32_t lowest = 0;

@@ -56,6 +56,9 @@ int32_t function_at(const mcusim_spec *spec, uint32_t address);
 /* Whether the instruction that ends at `end` of the run from `start` never goes on behind itself. */
 int run_ends_line(run_store *store, uint32_t start, uint32_t end);
 
+/* Cycles from the start of the run to the first execute cycle of the instruction at `address` in it. */
+uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address);
+
 /* The instruction of the run that moves the stack pointer below `limit`, if `sp` is it at the start. */
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit);
 

@@ -267,8 +267,9 @@ static int32_t refill(const mcusim_timing *timing, const mcusim_instruction *bra
     return timing->parameters[P_REFILL_REGISTER];
 }
 
-static uint64_t line_cycles(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
-                            int taken) {
+/* The pipeline right after the instruction at index `until` of the line began to execute. */
+static pipeline line_timeline(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
+                              int taken, uint32_t until) {
     hazards state = {.timing = timing, .line = line, .count = count, .taken = taken};
     fetch_unit fetch = {.timing = timing,
                         .issued_at = {FIRST_ISSUE},
@@ -283,14 +284,19 @@ static uint64_t line_cycles(const mcusim_timing *timing, const mcusim_instructio
         int64_t earliest = pipe.execute > 1 ? pipe.execute : 1;
         if (now >= earliest && decodable(&fetch, (current.end - 1) / 4 - first_word, now)) {
             execute_step(&pipe, &fetch, &current, now);
-            if (index >= count) {
-                break;
+            if (index > until) {
+                return pipe;
             }
             slot_taken = current.falls_through;
             index += next_step(&state, index, &current);
         }
         fetch_cycle(&fetch, now, slot_taken);
     }
+}
+
+static uint64_t line_cycles(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
+                            int taken) {
+    pipeline pipe = line_timeline(timing, line, count, taken, count - 1);
     int32_t extra = taken ? refill(timing, &line[count - 1]) : 0;
     return (uint64_t)(pipe.free_at - 1 + extra);
 }
@@ -302,6 +308,22 @@ uint64_t run_cycles(const mcusim_timing *timing, const instruction_list *run, in
         int last = i + 1 == run->count;
         if (last || ends_line(&run->items[i])) {
             cycles += line_cycles(timing, run->items + first, i + 1 - first, !last || taken);
+            first = i + 1;
+        }
+    }
+    return cycles;
+}
+
+uint64_t run_cycles_at(const mcusim_timing *timing, const instruction_list *run, uint32_t address) {
+    uint64_t cycles = 0;
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < run->count; ++i) {
+        if (run->items[i].address >= address) {
+            uint32_t count = run->count - first;
+            return cycles + (uint64_t)line_timeline(timing, run->items + first, count, 0, i - first).execute;
+        }
+        if (ends_line(&run->items[i])) {
+            cycles += line_cycles(timing, run->items + first, i + 1 - first, 1);
             first = i + 1;
         }
     }
