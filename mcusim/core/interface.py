@@ -75,12 +75,14 @@ class CoreSpec:
 
 @dataclass(frozen=True)
 class RunCount:
-    """How often [start, end) ran as one linear run and was followed by ``next`` (0: the end)."""
+    """How often [start, end) ran as one linear run and was followed by ``next`` (0: no branch), in one node
+    of the call tree (-1: before the first)."""
 
     start: int
     end: int
     next: int
     count: int
+    node: int = -1
 
 
 @dataclass(frozen=True)

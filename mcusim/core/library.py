@@ -24,7 +24,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 2
+ABI = 3
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -116,7 +116,7 @@ class RunRow(Structure):
         ("start", c_uint32),
         ("end", c_uint32),
         ("next", c_uint32),
-        ("unused", c_uint32),
+        ("node", c_int32),
     )
 
 

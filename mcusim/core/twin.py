@@ -134,7 +134,10 @@ class TwinCore:
         return Counts(
             cycles=self._cycles,
             instructions=self._instructions,
-            runs=tuple(RunCount(*key, count) for key, count in sorted(self._runs.items())),
+            runs=tuple(
+                RunCount(start, end, following, count, node)
+                for (start, end, following, node), count in sorted(self._runs.items())
+            ),
             nodes=tuple(self._calls.nodes),
             layers=self._calls.layer_records(),
             sp_min=self._sp_min,
@@ -155,7 +158,7 @@ class TwinCore:
         self._sp = self._sp_min = sp
         self._sp_min_node = -1
         self._stop_state = StopState(Stop.NONE)
-        self._runs: Counter[tuple[int, int, int]] = Counter()
+        self._runs: Counter[tuple[int, int, int, int]] = Counter()
 
     def _restart(self, address: int) -> None:
         """The pending run is empty and starts at ``address``."""
@@ -214,7 +217,7 @@ class TwinCore:
 
     def _commit(self, end: int, following: int) -> None:
         cost = self._cost(self._start, end, following != 0)
-        self._runs[self._start, end, following] += 1
+        self._runs[self._start, end, following, self._calls.current] += 1
         self._cycles += cost.cycles
         self._instructions += len(cost.instructions)
         self._commit_stack(cost.instructions)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mcusim.core.interface import Counts
 from mcusim.errors import InputError
-from mcusim.timing.model import TimingModel
+from mcusim.timing.model import RunCost, TimingModel
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,15 @@ def by_address(
     """
     executions: dict[int, int] = {}
     cycles: dict[int, int] = {}
+    costs: dict[tuple[int, int, bool], RunCost] = {}
     for run in counts.runs:
-        code = read(run.start, run.end - run.start)
-        if code is None:
-            raise InputError(f"code at 0x{run.start:08x} was executed and is no longer there")
-        cost = model.cost(code, run.start, taken=run.next not in (0, run.end))
+        key = run.start, run.end, run.next != 0
+        if key not in costs:
+            code = read(run.start, run.end - run.start)
+            if code is None:
+                raise InputError(f"code at 0x{run.start:08x} was executed and is no longer there")
+            costs[key] = model.cost(code, run.start, taken=run.next != 0)
+        cost = costs[key]
         for instruction, spent in zip(cost.instructions, cost.instruction_cycles, strict=True):
             address = instruction.address
             executions[address] = executions.get(address, 0) + run.count

@@ -77,26 +77,26 @@ static void commit_stack(mcusim_core *core, const run_edge *edge) {
 }
 
 static void enter(mcusim_core *core, const run_edge *edge) {
-    calls_enter(&core->calls, edge->next, edge->function, edge->end, present(core));
+    calls_enter(&core->calls, edge->key.next, edge->function, edge->key.end, present(core));
     if (edge->function >= 0 && core->spec.functions[edge->function].watch & WATCH_STOP) {
-        stop(core, STOP_ENTERED, edge->next, 0);
+        stop(core, STOP_ENTERED, edge->key.next, 0);
     }
 }
 
 static void tail_call(mcusim_core *core, const run_edge *edge) {
-    calls_tail(&core->calls, edge->next, edge->function, present(core));
+    calls_tail(&core->calls, edge->key.next, edge->function, present(core));
     if (core->spec.functions[edge->function].watch & WATCH_STOP) {
-        stop(core, STOP_ENTERED, edge->next, 0);
+        stop(core, STOP_ENTERED, edge->key.next, 0);
     }
 }
 
 static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
     uint32_t stopped = 0;
-    int returned = calls_return(&core->calls, edge->next, present(core), &stopped);
+    int returned = calls_return(&core->calls, edge->key.next, present(core), &stopped);
     if (!returned && edge->function >= 0) {
         tail_call(core, edge);
     } else if (!returned) {
-        calls_unwind(&core->calls, edge->next, present(core), &stopped);
+        calls_unwind(&core->calls, edge->key.next, present(core), &stopped);
     }
     if (stopped) {
         stop(core, STOP_RETURNED, stopped, 0);
@@ -120,7 +120,8 @@ static void attend(mcusim_core *core, const run_edge *edge) {
 }
 
 static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
-    run_edge *edge = runs_find(&core->runs, core->start, end, next);
+    const run_key key = {core->start, end, next, core->calls.current};
+    run_edge *edge = runs_find(&core->runs, &key);
     ++edge->count;
     core->cycles += edge->cycles;
     core->instructions += edge->instructions;
@@ -261,7 +262,8 @@ uint64_t mcusim_core_cycles(mcusim_core *core) {
     if (core->block == core->start) {
         return core->cycles;
     }
-    return core->cycles + runs_find(&core->runs, core->start, core->block, 0)->cycles;
+    const run_key key = {core->start, core->block, 0, core->calls.current};
+    return core->cycles + runs_find(&core->runs, &key)->cycles;
 }
 
 uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address) {
@@ -298,7 +300,8 @@ void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs) {
     for (uint32_t i = 0; i < core->runs.count; ++i) {
         const run_edge *edge = runs_at(&core->runs, i);
         if (edge->count) {
-            *runs++ = (mcusim_run_count){edge->count, edge->start, edge->end, edge->next, 0};
+            *runs++ = (mcusim_run_count){edge->count, edge->key.start, edge->key.end, edge->key.next,
+                                         edge->key.node};
         }
     }
 }

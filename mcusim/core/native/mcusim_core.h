@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 2
+#define MCUSIM_CORE_ABI 3
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32 };
 
@@ -103,7 +103,7 @@ typedef struct {
     uint32_t start;
     uint32_t end;
     uint32_t next;
-    uint32_t unused;
+    int32_t node;
 } mcusim_run_count;
 
 typedef struct {

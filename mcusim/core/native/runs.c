@@ -117,9 +117,9 @@ static flow_kind flow_of(const run_store *store, const run_edge *edge, const mcu
 }
 
 static void fill_edge(run_store *store, run_edge *edge) {
-    const instruction_list *run = decode(store, edge->start, edge->end);
-    int taken = edge->next != 0;
-    edge->function = taken ? function_starting_at(store->spec, edge->next) : -1;
+    const instruction_list *run = decode(store, edge->key.start, edge->key.end);
+    int taken = edge->key.next != 0;
+    edge->function = taken ? function_starting_at(store->spec, edge->key.next) : -1;
     edge->cycles = (uint32_t)run_cycles(store->spec->timing, run, taken);
     for (uint32_t i = 0; i < run->count; ++i) {
         ++edge->instructions;
@@ -128,7 +128,7 @@ static void fill_edge(run_store *store, run_edge *edge) {
         }
     }
     if (run->count == 0) {
-        edge->undecoded = edge->start;
+        edge->undecoded = edge->key.start;
     } else if (taken) {
         edge->flow = (uint8_t)flow_of(store, edge, &run->items[run->count - 1]);
     }
@@ -137,8 +137,8 @@ static void fill_edge(run_store *store, run_edge *edge) {
 }
 
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit) {
-    const instruction_list *run = decode(store, edge->start, edge->end);
-    uint32_t culprit = edge->start;
+    const instruction_list *run = decode(store, edge->key.start, edge->key.end);
+    uint32_t culprit = edge->key.start;
     for (uint32_t i = 0; i < run->count; ++i) {
         const mcusim_instruction *instruction = &run->items[i];
         if (instruction->flags & FLAG_SP_DYNAMIC) {
@@ -176,17 +176,17 @@ static void grow_table(run_store *store) {
     run_edge **table = allocate_zeroed(size, sizeof *table);
     for (uint32_t i = 0; i < store->count; ++i) {
         run_edge *edge = runs_at(store, i);
-        *free_slot(table, size, run_hash(edge->start, edge->end, edge->next)) = edge;
+        *free_slot(table, size, run_hash(&edge->key)) = edge;
     }
     free(store->table);
     store->table = table;
     store->table_size = size;
 }
 
-run_edge *runs_find_in_table(run_store *store, uint32_t start, uint32_t end, uint32_t next, uint32_t hash) {
+run_edge *runs_find_in_table(run_store *store, const run_key *key, uint32_t hash) {
     run_edge *edge;
     uint32_t slot = hash & (store->table_size - 1);
-    while ((edge = store->table[slot]) && !run_matches(edge, start, end, next)) {
+    while ((edge = store->table[slot]) && !run_matches(edge, key)) {
         slot = (slot + 1) & (store->table_size - 1);
     }
     if (!edge) {
@@ -194,9 +194,7 @@ run_edge *runs_find_in_table(run_store *store, uint32_t start, uint32_t end, uin
             grow_table(store);
         }
         edge = add_edge(store);
-        edge->start = start;
-        edge->end = end;
-        edge->next = next;
+        edge->key = *key;
         fill_edge(store, edge);
         *free_slot(store->table, store->table_size, hash) = edge;
     }

@@ -4,6 +4,15 @@
 
 #include "timing.h"
 
+/* A run [start, end) followed by `next`; 0 means that it ended without a branch. Runs are told apart by the
+ * node of the call tree that they ran in. */
+typedef struct {
+    uint32_t start;
+    uint32_t end;
+    uint32_t next;
+    int32_t node;
+} run_key;
+
 /* What the branch at the end of a run does to the call stack. */
 typedef enum {
     FLOW_PLAIN,
@@ -13,9 +22,7 @@ typedef enum {
 } flow_kind;
 
 typedef struct {
-    uint32_t start;
-    uint32_t end;
-    uint32_t next;
+    run_key key;
     uint32_t cycles;
     uint32_t instructions;
     uint32_t undecoded; /* address of the first unknown instruction, 0 if there is none */
@@ -48,7 +55,7 @@ void runs_free(run_store *store);
 void runs_reset_counts(run_store *store);
 
 /* The slow path of runs_find. */
-run_edge *runs_find_in_table(run_store *store, uint32_t start, uint32_t end, uint32_t next, uint32_t hash);
+run_edge *runs_find_in_table(run_store *store, const run_key *key, uint32_t hash);
 
 /* Index of the function that holds `address`, -1 for none. */
 int32_t function_at(const mcusim_spec *spec, uint32_t address);
@@ -62,23 +69,24 @@ uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t
 /* The instruction of the run that moves the stack pointer below `limit`, if `sp` is it at the start. */
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit);
 
-static inline uint32_t run_hash(uint32_t start, uint32_t end, uint32_t next) {
-    uint32_t hash = start * 0x9E3779B1u ^ end * 0x85EBCA6Bu ^ next * 0xC2B2AE35u;
+static inline uint32_t run_hash(const run_key *key) {
+    uint32_t hash = key->start * 0x9E3779B1u ^ key->end * 0x85EBCA6Bu ^ key->next * 0xC2B2AE35u ^
+                    (uint32_t)key->node * 0x27D4EB2Fu;
     return hash ^ hash >> 15;
 }
 
-static inline int run_matches(const run_edge *edge, uint32_t start, uint32_t end, uint32_t next) {
-    return edge->start == start && edge->end == end && edge->next == next;
+static inline int run_matches(const run_edge *edge, const run_key *key) {
+    return edge->key.start == key->start && edge->key.end == key->end && edge->key.next == key->next &&
+           edge->key.node == key->node;
 }
 
-/* The edge of the run [start, end) followed by `next`; 0 means that it ended without a branch. */
-static inline run_edge *runs_find(run_store *store, uint32_t start, uint32_t end, uint32_t next) {
-    uint32_t hash = run_hash(start, end, next);
+static inline run_edge *runs_find(run_store *store, const run_key *key) {
+    uint32_t hash = run_hash(key);
     run_edge *edge = store->direct[hash >> (32 - DIRECT_BITS)];
-    if (edge && run_matches(edge, start, end, next)) {
+    if (edge && run_matches(edge, key)) {
         return edge;
     }
-    return runs_find_in_table(store, start, end, next, hash);
+    return runs_find_in_table(store, key, hash);
 }
 
 static inline run_edge *runs_at(const run_store *store, uint32_t index) {
