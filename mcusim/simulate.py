@@ -19,6 +19,7 @@ from mcusim.machine.ports import Array, read_outputs, split_inferences, write_in
 from mcusim.profile import LayerMark, Profile, document, instructions
 from mcusim.profile import build as build_profile
 from mcusim.profile import memory as memory_parts
+from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
 from mcusim.timing.model import MODEL_VERSION, TimingModel
 
@@ -254,4 +255,7 @@ class _Run:
             inference_cycles=self._cycles,
             warnings=self._machine.warnings,
             host=trace.Host(seconds=self._machine.host_seconds, mcusim_version=__version__),
+            hot_instructions=hot_instructions(
+                profile, self._image, self._machine.memory.read, TimingModel(DEFAULT_MODEL)
+            ),
         )

@@ -152,10 +152,11 @@ class Bench:
 
 
 def as_baseline(trace: Trace) -> Trace:
-    """``trace`` without what differs from host to host, so that equal runs are equal files."""
+    """``trace`` without what differs from host to host, so that equal runs are equal files, and without
+    single instructions, which any edit moves."""
     firmware = msgspec.structs.replace(trace.firmware, path=Path(trace.firmware.path).name)
     host = msgspec.structs.replace(trace.host, seconds=0.0)
-    return msgspec.structs.replace(trace, firmware=firmware, host=host)
+    return msgspec.structs.replace(trace, firmware=firmware, host=host, hot_instructions=())
 
 
 def check_limits(trace: Trace, limits: Mapping[str, Any]) -> None:

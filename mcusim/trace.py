@@ -131,6 +131,19 @@ class CallTreeNode(msgspec.Struct, frozen=True, kw_only=True):
     instructions: int
 
 
+class HotInstruction(msgspec.Struct, frozen=True, kw_only=True):
+    """An instruction in ``functions[function]``; ``executions`` counts passes in which a condition skipped
+    it too. ``text`` is its assembly, ``file`` and ``line`` are where it is from, "" and 0 if unknown."""
+
+    function: int
+    address: int
+    text: str
+    file: str
+    line: int
+    executions: int
+    cycles: int
+
+
 class Inferences(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs run through one image; the rest of the trace is of the first one."""
 
@@ -159,6 +172,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     functions: tuple[Function, ...]
     call_tree: tuple[CallTreeNode, ...] = ()
+    hot_instructions: tuple[HotInstruction, ...] = ()
     schedule: dict[str, Any]
     inferences: Inferences | None = None
     warnings: tuple[str, ...] = ()

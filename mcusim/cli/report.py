@@ -3,19 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from mcusim.cli.options import ForceOption
+
+if TYPE_CHECKING:
+    from mcusim.trace import Trace
 
 NAME = "report"
 
 
 def command(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace written by run -o.")],
+    traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Traces written by run -o.")],
+    report_format: Annotated[
+        Literal["text", "html", "memory"],
+        typer.Option(
+            "--format",
+            help="text; html, a page for a browser; memory, a picture (SVG) of SRAM over time, of several "
+            "traces on one scale.",
+        ),
+    ] = "text",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where a page or picture goes.")
+    ] = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option("--sources", metavar="FOLDER", help="Where source files are, beside this folder."),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
-    """Print the report of a kept trace."""
-    from mcusim.report import terminal
-    from mcusim.report.canvas import open_console
+    """Show a kept trace as text, page or picture."""
+    from mcusim.cli.files import claim, write
+    from mcusim.errors import UsageError
     from mcusim.trace import load
 
-    terminal.render(load(trace), open_console())
+    if report_format != "memory" and len(traces) > 1:
+        raise UsageError("one trace makes a report; mcusim compare takes several")
+    if (output is None) != (report_format == "text"):
+        raise UsageError("--format html and memory write a file, which -o names; text is printed")
+    claim([output], force=force)
+    loaded = [load(path) for path in traces]
+    if output is None:
+        _print(loaded[0])
+    elif report_format == "html":
+        write(output, page(loaded[0], sources or []).encode())
+    else:
+        write(output, picture(loaded).encode())
+
+
+def _print(trace: Trace) -> None:
+    from mcusim.report import terminal
+    from mcusim.report.canvas import open_console
+
+    terminal.render(trace, open_console())
+
+
+def page(trace: Trace, folders: list[Path]) -> str:
+    """The HTML page; sources are looked for in ``folders``, here, and where the runtime's are."""
+    from mcusim.cli.sources import SourceFinder
+    from mcusim.compiler import firmware
+    from mcusim.report import html
+
+    return html.render(trace, SourceFinder((*folders, Path(), firmware.directory().parent)))
+
+
+def picture(traces: list[Trace]) -> str:
+    """The picture of SRAM over time. Raises UsageError if no trace has layers."""
+    from mcusim.errors import UsageError
+    from mcusim.report import skyline
+
+    drawn = skyline.picture(traces)
+    if not drawn:
+        raise UsageError("there is nothing to draw: no trace has layers")
+    return drawn

@@ -34,6 +34,7 @@ def explain(
 ) -> None:
     """Show a function instruction by instruction as the pipeline sees it: issue, waits, and their rules."""
     from mcusim.image import load
+    from mcusim.image.disassembly import disassemble
     from mcusim.report import explain as report
     from mcusim.report.canvas import open_console
     from mcusim.timing.explain import explain_function, explain_line
@@ -47,7 +48,7 @@ def explain(
         lines = [explain_line(piece, address, timing)]
     else:
         lines = explain_function(pieces, timing)
-    texts = {a: text for piece in pieces for a, text in _disassemble(piece).items()}
+    texts = {a: text for piece in pieces for a, text in disassemble(piece.code, piece.start).items()}
     report.render(lines, texts, _names(image, lines), open_console(), model=model)
 
 
@@ -101,14 +102,6 @@ def _pieces(image: Image, address: int) -> Sequence[Piece]:
             pieces.append(Piece(start, code))
             start = None
     return pieces
-
-
-def _disassemble(piece: Piece) -> dict[int, str]:
-    import capstone
-
-    engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    engine.skipdata = True
-    return {i.address: f"{i.mnemonic} {i.op_str}".strip() for i in engine.disasm(piece.code, piece.start)}
 
 
 def _names(image: Image, lines: Sequence[Line]) -> dict[int, str]:

@@ -21,6 +21,7 @@ def build(
     inference_cycles: Sequence[int],
     warnings: Sequence[str],
     host: trace.Host,
+    hot_instructions: tuple[trace.HotInstruction, ...] = (),
 ) -> trace.Trace:
     """The document of one run; ``inference_cycles`` of every network call that returned."""
     section = image.layers
@@ -39,6 +40,7 @@ def build(
         layers=layers(profile),
         functions=functions(profile, image),
         call_tree=call_tree(profile, image),
+        hot_instructions=hot_instructions,
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
         warnings=(*_wait_state_warning(chip), *warnings),
