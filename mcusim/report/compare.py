@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +13,7 @@ from rich.text import Text
 from mcusim.report import figures
 from mcusim.report.canvas import bar, has_blocks, rule, show
 from mcusim.report.layer_table import layer_label
+from mcusim.report.metrics import METRICS, Metric
 from mcusim.report.terminal import chip_line, section
 from mcusim.trace import Trace
 
@@ -32,33 +33,22 @@ class Candidate:
     trace: Trace
 
 
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    value: Callable[[Trace], float]
-    text: Callable[[Trace], str]
-    indent: int = 0
-
-
-def _bytes(name: str, value: Callable[[Trace], int], indent: int = 0) -> _Metric:
-    return _Metric(name, value, lambda trace: figures.kib(value(trace)), indent)
-
-
-METRICS = (
-    _Metric("cycles", lambda t: t.totals.cycles, lambda t: figures.count(t.totals.cycles)),
-    _Metric("time", lambda t: t.totals.seconds, lambda t: figures.time(t.totals.seconds)),
-    _Metric("instructions", lambda t: t.totals.instructions, lambda t: figures.count(t.totals.instructions)),
-    _Metric("MACs", lambda t: t.totals.macs, lambda t: figures.count(t.totals.macs)),
-    _bytes("SRAM peak", lambda t: t.memory.sram_peak_bytes),
-    _bytes("arena", lambda t: t.memory.arena_bytes, 1),
-    _bytes("of it input", lambda t: t.memory.input_bytes, 2),
-    _bytes("of it written", lambda t: t.memory.arena_high_water_bytes, 2),
-    _bytes("scratch", lambda t: t.memory.scratch_bytes, 1),
-    _bytes("stack", lambda t: t.memory.stack_bytes, 1),
-    _bytes("static", lambda t: t.memory.static_bytes, 1),
-    _bytes("heap", lambda t: t.memory.heap_bytes, 1),
-    _bytes("flash", lambda t: t.firmware.flash_bytes),
+ROWS = (
+    ("cycles", 0),
+    ("time", 0),
+    ("instructions", 0),
+    ("macs", 0),
+    ("sram", 0),
+    ("arena", 1),
+    ("input", 2),
+    ("written", 2),
+    ("scratch", 1),
+    ("stack", 1),
+    ("static", 1),
+    ("heap", 1),
+    ("flash", 0),
 )
+"""The figures that are shown, with the depth at which they are parts of those above."""
 
 
 def render(
@@ -123,25 +113,26 @@ def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Ta
         header.append(Text(""))
     table.add_row(*header)
     most = 0.0
-    for metric in METRICS:
-        values = [metric.value(candidate.trace) for candidate in candidates]
+    for name, depth in ROWS:
+        metric = METRICS[name]
+        values = [metric.of(candidate.trace) for candidate in candidates]
         if not any(values):
             continue
-        cells = _metric_cells(metric, candidates, values)
+        cells = _metric_cells(metric, depth, values)
         if bars:
-            most = most if metric.indent else max(values)
+            most = most if depth else max(values)
             cells.append(_paired_bars(values[0] / most, values[1] / most, colour=colour))
         table.add_row(*cells)
     return table
 
 
-def _metric_cells(metric: _Metric, candidates: Sequence[Candidate], values: Sequence[float]) -> list[Text]:
-    style = "dim" if metric.indent else ""
-    cells = [Text("  " * metric.indent + metric.name, style=style)]
-    for position, candidate in enumerate(candidates):
-        cells.append(Text(metric.text(candidate.trace), style=style))
+def _metric_cells(metric: Metric, depth: int, values: Sequence[float]) -> list[Text]:
+    style = "dim" if depth else ""
+    cells = [Text("  " * depth + metric.title, style=style)]
+    for position, value in enumerate(values):
+        cells.append(Text(metric.text(value), style=style))
         if position:
-            cells.append(_factor(values[position], values[0]))
+            cells.append(_factor(value, values[0]))
     return cells
 
 

@@ -71,6 +71,8 @@ _ALL = (
     Metric("macs", "MACs", "count", lambda trace: trace.totals.macs),
     Metric("sram", "SRAM peak", "bytes", lambda trace: trace.memory.sram_peak_bytes),
     Metric("arena", "arena", "bytes", lambda trace: trace.memory.arena_bytes),
+    Metric("input", "of it input", "bytes", lambda trace: trace.memory.input_bytes),
+    Metric("written", "of it written", "bytes", lambda trace: trace.memory.arena_high_water_bytes),
     Metric("scratch", "scratch", "bytes", lambda trace: trace.memory.scratch_bytes),
     Metric("stack", "stack", "bytes", lambda trace: trace.memory.stack_bytes),
     Metric("static", "static data", "bytes", lambda trace: trace.memory.static_bytes),
