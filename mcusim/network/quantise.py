@@ -138,8 +138,8 @@ class MatrixConstants:
 
 @dataclass(frozen=True)
 class AddConstants:
-    """ADD: each operand, less its zero point and shifted left by ``left_shift``, is rescaled by its own
-    multiplier; the sum is rescaled by the output's."""
+    """ADD and SUB: each operand, less its zero point and shifted left by ``left_shift``, is rescaled by its
+    own multiplier; the sum or difference is rescaled by the output's."""
 
     left_shift: int
     in1_zp: int
@@ -231,7 +231,7 @@ def _matrix_constants(graph: Graph, op: Operator, channels: int) -> MatrixConsta
 
 
 def add_constants(graph: Graph, op: Operator) -> AddConstants:
-    """Constants of ADD: both operands are brought to twice the larger input scale."""
+    """Constants of ADD or SUB: both operands are brought to twice the larger input scale."""
     first = quantisation_of(graph.input_of(op, 0))
     second = quantisation_of(graph.input_of(op, 1))
     result = quantisation_of(graph.output_of(op))

@@ -155,6 +155,7 @@ _SHAPE_RULES: dict[OpKind, Callable[[Graph, Operator, str], tuple[int, ...]]] = 
     OpKind.TRANSPOSE_CONV: _transposed_conv_shape,
     OpKind.FULLY_CONNECTED: _dense_shape,
     OpKind.ADD: _broadcast_shape,
+    OpKind.SUB: _broadcast_shape,
     OpKind.MUL: _broadcast_shape,
     OpKind.PRELU: _sloped_shape,
     OpKind.MEAN: _reduced_shape,

@@ -30,6 +30,7 @@ _OPERANDS = {
     OpKind.DEPTHWISE_CONV_2D: 3,
     OpKind.FULLY_CONNECTED: 3,
     OpKind.ADD: 2,
+    OpKind.SUB: 2,
     OpKind.MUL: 2,
     OpKind.PRELU: 2,
 }
@@ -113,6 +114,10 @@ def _fully_connected(stored: StoredOperator) -> Attributes:
 
 def _add(stored: StoredOperator) -> Attributes:
     return Attributes(activation=_activation(stored, stored.options("AddOptions")))
+
+
+def _sub(stored: StoredOperator) -> Attributes:
+    return Attributes(activation=_activation(stored, stored.options("SubOptions")))
 
 
 def _mul(stored: StoredOperator) -> Attributes:
@@ -207,6 +212,7 @@ _READERS: dict[OpKind, Callable[[StoredOperator], Attributes]] = {
     OpKind.AVERAGE_POOL_2D: _pool,
     OpKind.MAX_POOL_2D: _pool,
     OpKind.ADD: _add,
+    OpKind.SUB: _sub,
     OpKind.MUL: _mul,
     OpKind.SOFTMAX: _softmax,
     OpKind.LEAKY_RELU: _leaky_relu,

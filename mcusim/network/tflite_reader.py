@@ -26,7 +26,7 @@ CUSTOM = 32
 """Builtin code of an operator that only its own name tells."""
 
 _DTYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
-_ALIASES = {"SPLIT_V": OpKind.SPLIT}
+_ALIASES = {"SPLIT_V": OpKind.SPLIT, "SQUEEZE": OpKind.RESHAPE, "EXPAND_DIMS": OpKind.RESHAPE}
 """Operators that differ from one of OpKind only in how their parameters are stored."""
 
 # What the flatbuffers runtime and numpy raise on bytes that are no model.

@@ -16,11 +16,12 @@ _WINDOWED = (
     OpKind.MAX_POOL_2D,
 )
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.TRANSPOSE_CONV, OpKind.FULLY_CONNECTED)
-_PAIRED = (OpKind.ADD, OpKind.MUL, OpKind.PRELU)
+_PAIRED = (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.PRELU)
 _SAME_SCALE = (
     OpKind.AVERAGE_POOL_2D,
     OpKind.MAX_POOL_2D,
     OpKind.REDUCE_MAX,
+    OpKind.RELU6,
     OpKind.PAD,
     OpKind.TRANSPOSE,
     OpKind.RESHAPE,
@@ -51,7 +52,10 @@ def check(graph: Graph) -> None:
     """
     if not graph.operators or not graph.inputs or not graph.outputs:
         raise InputError(f"{graph.name} has no operators, no inputs or no outputs")
-    known = {i for i, tensor in graph.tensors.items() if tensor.is_constant} | set(graph.inputs)
+    constants = {i for i, tensor in graph.tensors.items() if tensor.is_constant}
+    if constants & {*graph.inputs, *graph.outputs}:
+        raise InputError(f"an input or output of {graph.name} is a constant")
+    known = constants | set(graph.inputs)
     for op in graph.operators:
         where = f"operator {op.index} ({op.kind})"
         if any(i not in known for i in op.inputs):
@@ -82,7 +86,7 @@ def _check_types(graph: Graph, op: Operator, where: str) -> None:
         if tensor.dtype in ("int8", "uint8"):
             _check_activation(tensor, where)
     alone = all(graph.tensors[i].is_constant for i in op.inputs)
-    first_only = op.kind not in (OpKind.ADD, OpKind.MUL, OpKind.CONCATENATION)
+    first_only = op.kind not in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.CONCATENATION)
     if alone or any(t.is_constant for t in results) or (first_only and sources[0].is_constant):
         raise UnsupportedError(f"{where} computes on constants alone")
     if op.kind in _SAME_SCALE and any(

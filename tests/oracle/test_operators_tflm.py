@@ -100,6 +100,15 @@ def test_hard_swish(data: st.DataObject) -> None:
 
 
 @EXAMPLES
+@given(st.data())
+def test_rectifiers(data: st.DataObject) -> None:
+    source, result = activation(data, (1, 256)), activation(data, (1, 256))
+    check([source, result], StoredOperator(BuiltinOperator.RELU, (0,), (1,)), {0: ALL_INT8})
+    same = alike(source, (1, 256))
+    check([source, same], StoredOperator(BuiltinOperator.RELU6, (0,), (1,)), {0: ALL_INT8})
+
+
+@EXAMPLES
 @given(st.data(), st.one_of(st.just(0.0), st.floats(2.0**-12, 4.0, width=32)))
 def test_leaky_relu(data: st.DataObject, alpha: float) -> None:
     tensors = [activation(data, (1, 256)), activation(data, (1, 256))]
@@ -377,7 +386,12 @@ def test_pools(code: int, data: st.DataObject, kernel: tuple[int, int], depth: i
 @EXAMPLES
 @given(st.data(), extents, extents, channels, st.booleans(), seeds)
 @pytest.mark.parametrize(
-    ("code", "table"), [(BuiltinOperator.ADD, "AddOptions"), (BuiltinOperator.MUL, "MulOptions")]
+    ("code", "table"),
+    [
+        (BuiltinOperator.ADD, "AddOptions"),
+        (BuiltinOperator.SUB, "SubOptions"),
+        (BuiltinOperator.MUL, "MulOptions"),
+    ],
 )
 def test_broadcasting_arithmetic(
     code: int,

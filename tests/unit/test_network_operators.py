@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tflite
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tflite_writer import INT8, INT32, UINT8, StoredOperator, StoredTensor, model
 
 from mcusim.compiler.program import lower_all
 from mcusim.errors import InputError, UnsupportedError
-from mcusim.network import executor, load
+from mcusim.network import executor, load, tflite_reader, validate
 from mcusim.network.geometry import macs
-from mcusim.network.graph import Graph, Slice
+from mcusim.network.graph import Graph, OpKind, Slice
 
 BuiltinOperator = tflite.BuiltinOperator
 
@@ -107,6 +110,18 @@ def test_uint8_edges_are_dropped_and_int8_ones_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(executor.outputs(stored, [x])[0], inner.view(np.uint8) ^ 0x80)
 
 
+def test_squeezing_and_expanding_are_reshapes(tmp_path: Path) -> None:
+    tensors = [StoredTensor((1, 1, 3)), StoredTensor((1, 3)), parameter(2), StoredTensor((1, 3, 1))]
+    operators = [
+        StoredOperator(BuiltinOperator.SQUEEZE, (0,), (1,)),
+        StoredOperator(BuiltinOperator.EXPAND_DIMS, (1, 2), (3,)),
+    ]
+    graph = loaded(tmp_path, model(tensors, operators, [0], [3]))
+    assert [op.kind for op in graph.operators] == [OpKind.RESHAPE] * 2
+    x = np.array([[[4, -5, 6]]], np.int8)
+    np.testing.assert_array_equal(executor.outputs(graph, [x])[0], [[[4], [-5], [6]]])
+
+
 def test_nearest_neighbours_of_odd_ratios_are_the_float_ones(tmp_path: Path) -> None:
     tensors = [StoredTensor((1, 15, 1, 1)), parameter(35, 1), StoredTensor((1, 35, 1, 1))]
     options = ("ResizeNearestNeighborOptions", {})
@@ -116,6 +131,57 @@ def test_nearest_neighbours_of_odd_ratios_are_the_float_ones(tmp_path: Path) -> 
     scale = np.float32(15) / np.float32(35)
     expected = [int(np.float32(y) * scale) for y in range(35)]
     assert executor.outputs(graph, [rows])[0].reshape(-1).tolist() == expected
+
+
+def split() -> bytes:
+    tensors = [parameter(1), StoredTensor((1, 6)), StoredTensor((1, 3)), StoredTensor((1, 3))]
+    op = StoredOperator(BuiltinOperator.SPLIT, (0, 1), (2, 3), ("SplitOptions", {"NumSplits": 2}))
+    return model(tensors, [op], [1], [2, 3])
+
+
+def joined() -> bytes:
+    tensors = [StoredTensor((1, 3)), StoredTensor((1, 2)), StoredTensor((1, 5))]
+    op = StoredOperator(BuiltinOperator.CONCATENATION, (0, 1), (2,), ("ConcatenationOptions", {"Axis": -1}))
+    return model(tensors, [op], [0, 1], [2])
+
+
+def resized() -> bytes:
+    tensors = [StoredTensor((1, 2, 3, 2)), parameter(5, 4), StoredTensor((1, 5, 4, 2))]
+    options = ("ResizeBilinearOptions", {"HalfPixelCenters": True})
+    return model(tensors, [StoredOperator(BuiltinOperator.RESIZE_BILINEAR, (0, 1), (2,), options)], [0], [2])
+
+
+def greatest() -> bytes:
+    tensors = [StoredTensor((1, 2, 3, 2)), parameter(1, 2), StoredTensor((1, 2))]
+    op = StoredOperator(BuiltinOperator.REDUCE_MAX, (0, 1), (2,), ("ReducerOptions", {"KeepDims": False}))
+    return model(tensors, [op], [0], [2])
+
+
+def logistic() -> bytes:
+    result = StoredTensor((1, 4), scales=(1 / 256,), zero_points=(-128,))
+    return single(BuiltinOperator.LOGISTIC, StoredTensor((1, 4)), result)
+
+
+def leaky() -> bytes:
+    tensors = [StoredTensor((1, 4)), StoredTensor((1, 4))]
+    op = StoredOperator(BuiltinOperator.LEAKY_RELU, (0,), (1,), ("LeakyReluOptions", {"Alpha": 0.25}))
+    return model(tensors, [op], [0], [1])
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_damaged_models_never_raise_anything_else(data: st.DataObject) -> None:
+    whole = [sliced(), transposed(), convolution(6, 3), split(), joined(), resized(), greatest(), logistic()]
+    raw = bytearray(data.draw(st.sampled_from([*whole, leaky()])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(8, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    # Anything but an error on purpose fails the test by itself.
+    with contextlib.suppress(InputError):
+        graph = tflite_reader.parse(bytes(raw), "x", "x.tflite")
+        validate.check(graph)
+        inputs = [graph.tensors[i] for i in graph.inputs]
+        if max(tensor.elements for tensor in graph.tensors.values()) < 1 << 20:
+            executor.outputs(graph, [np.zeros(tensor.shape, tensor.dtype) for tensor in inputs])
 
 
 @pytest.mark.parametrize(

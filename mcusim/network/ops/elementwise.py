@@ -1,4 +1,4 @@
-"""ADD, MUL and PRELU; operands broadcast, so a constant of one element or a tensor of 1x1xC works too."""
+"""ADD, SUB, MUL and PRELU; operands broadcast: a constant of one element or a tensor of 1x1xC works too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mcusim.network.ops import Activation
 from mcusim.network.quantise import (
     INT8_MAX,
     INT8_MIN,
+    AddConstants,
     Int64Array,
     add_constants,
     mul_constants,
@@ -22,14 +23,30 @@ from mcusim.network.quantise import (
 def add(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
     """Sum of two int8 tensors: three rescalings, each rounded."""
     c = add_constants(graph, op)
-    first = _rescaled(operands[0], c.in1_zp, c.left_shift, c.in1_multiplier, c.in1_shift)
-    second = _rescaled(operands[1], c.in2_zp, c.left_shift, c.in2_multiplier, c.in2_shift)
-    total = multiply_by_quantised_multiplier(first + second, c.out_multiplier, c.out_shift)
-    return (total + c.out_zp).clip(c.act_min, c.act_max).astype(np.int8)
+    first, second = _common_scale(c, operands)
+    return _rescaled_sum(c, first + second)
 
 
-def _rescaled(x: Activation, zero_point: int, left: int, multiplier: int, shift: int) -> Int64Array:
-    return multiply_by_quantised_multiplier((x.astype(np.int64) - zero_point) << left, multiplier, shift)
+def sub(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
+    """Difference of two int8 tensors, as ADD."""
+    c = add_constants(graph, op)
+    first, second = _common_scale(c, operands)
+    return _rescaled_sum(c, first - second)
+
+
+def _common_scale(c: AddConstants, operands: Sequence[Activation]) -> tuple[Int64Array, Int64Array]:
+    """Both operands less their zero points, at ADD's inner scale."""
+    first = (operands[0].astype(np.int64) - c.in1_zp) << c.left_shift
+    second = (operands[1].astype(np.int64) - c.in2_zp) << c.left_shift
+    return (
+        multiply_by_quantised_multiplier(first, c.in1_multiplier, c.in1_shift),
+        multiply_by_quantised_multiplier(second, c.in2_multiplier, c.in2_shift),
+    )
+
+
+def _rescaled_sum(c: AddConstants, total: Int64Array) -> Activation:
+    rescaled = multiply_by_quantised_multiplier(total, c.out_multiplier, c.out_shift)
+    return (rescaled + c.out_zp).clip(c.act_min, c.act_max).astype(np.int8)
 
 
 def mul(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:

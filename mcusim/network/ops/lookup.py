@@ -1,5 +1,5 @@
-"""Operators whose output element depends on one input element alone: LOGISTIC, TANH, HARD_SWISH,
-LEAKY_RELU and QUANTIZE between integers.
+"""Operators whose output element depends on one input element alone: RELU, RELU6, LOGISTIC, TANH,
+HARD_SWISH, LEAKY_RELU and QUANTIZE between integers.
 
 Each is a table of 256 bytes, which is also the cheapest way to run it on a chip.
 """
@@ -19,12 +19,15 @@ from mcusim.network.activation_constants import (
     logistic_constants,
     requantise_constants,
 )
+from mcusim.network.graph import Activation as Fused
 from mcusim.network.graph import Graph, Operator, OpKind
 from mcusim.network.ops import Activation
 from mcusim.network.ops.fixed_point import logistic, tanh
 from mcusim.network.quantise import (
     Int64Array,
+    activation_range,
     multiply_by_quantised_multiplier,
+    quantisation_of,
     rounding_divide_by_pot,
 )
 
@@ -102,6 +105,12 @@ def _leaky_relu(graph: Graph, op: Operator, stored: Int64Array) -> Int64Array:
     return np.where(x >= 0, positive, negative) + c.out_zp
 
 
+def _rectified(graph: Graph, op: Operator, stored: Int64Array) -> Int64Array:
+    """RELU and RELU6 as activations of their own, which clamp behind the rescaling."""
+    act_min, act_max = activation_range(Fused(op.kind.value), quantisation_of(graph.output_of(op)))
+    return _quantise(graph, op, stored).clip(act_min, act_max)
+
+
 def _quantise(graph: Graph, op: Operator, stored: Int64Array) -> Int64Array:
     c = requantise_constants(graph, op)
     return multiply_by_quantised_multiplier(stored - c.in_zp, c.multiplier, c.shift) + c.out_zp
@@ -117,6 +126,8 @@ def _saturate_16(x: Int64Array) -> Int64Array:
 
 
 _TABLES: dict[OpKind, Callable[[Graph, Operator, Int64Array], Int64Array]] = {
+    OpKind.RELU: _rectified,
+    OpKind.RELU6: _rectified,
     OpKind.LOGISTIC: _logistic,
     OpKind.TANH: _tanh,
     OpKind.HARD_SWISH: _hard_swish,
