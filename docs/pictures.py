@@ -15,7 +15,7 @@ from mcusim import chips
 from mcusim.cli import demo, subjects
 from mcusim.cli.compare import notes_on
 from mcusim.cli.options import DEFAULT_CHIP
-from mcusim.report import compare, terminal
+from mcusim.report import compare, skyline, terminal
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
@@ -36,6 +36,7 @@ def main() -> None:
     notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
     _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
+    _write("memory.svg", skyline.picture([outcomes[text].trace for text in COMPARED]))
 
 
 def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:
@@ -50,8 +51,12 @@ def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:
     )
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")), soft_wrap=False)
     render(console)
+    _write(name, console.export_svg(title="mcusim", unique_id=Path(name).stem))
+
+
+def _write(name: str, svg: str) -> None:
     path = FOLDER / name
-    path.write_text(_lean(console.export_svg(title="mcusim", unique_id=Path(name).stem)))
+    path.write_text(_lean(svg))
     sys.stdout.write(f"{path}\n")
 
 
