@@ -175,10 +175,48 @@ def run_images(
     return out.copy()
 
 
-def run_operator(graph: Graph, op: Operator, tensors: dict[int, Int8Array]) -> Int8Array:
-    """Lower and run one operator of a graph on the activations so far."""
-    output = graph.output_of(op)
-    operands = [as_image(tensors[i]) for i in op.inputs if i in tensors]
-    out_shape = as_image(np.zeros(output.shape, np.int8)).shape
-    second = operands[1] if len(operands) > 1 else None
-    return run_images(lower(graph, op), operands[0], out_shape, second).reshape(output.shape)
+class McuRows(ctypes.Structure):
+    _fields_ = [
+        *[(name, ctypes.c_void_p) for name in ("in_", "in2", "out")],
+        *[(name, ctypes.c_int32) for name in ("rows", "in_width", "in_x0", "out_width")],
+        ("scratch", ctypes.c_void_p),
+    ]
+
+
+def run_tensors(
+    lowered: LoweredOp, inputs: list[Int8Array], out_shapes: list[tuple[int, ...]]
+) -> list[Int8Array]:
+    """Run a kernel that sees whole tensors; nothing beyond its outputs and its scratch is written."""
+    keep: list[object] = []
+    params = params_structure(lowered, keep)
+    sources = [np.ascontiguousarray(x) for x in inputs]
+    memories = [np.full(int(np.prod(shape)) + 2 * GUARD_BYTES, GUARD, np.int8) for shape in out_shapes]
+    scratch_bytes = lowered.scratch_bytes(0, 0)
+    scratch = np.full(scratch_bytes + GUARD_BYTES, GUARD, np.uint8)
+    in_pointers = (ctypes.c_void_p * len(sources))(*[x.ctypes.data for x in sources])
+    out_pointers = (ctypes.c_void_p * len(memories))(*[m.ctypes.data + GUARD_BYTES for m in memories])
+    rows = McuRows(
+        in_=ctypes.addressof(in_pointers), out=ctypes.addressof(out_pointers), scratch=scratch.ctypes.data
+    )
+    getattr(library(), lowered.kernel)(ctypes.byref(params), ctypes.byref(rows))
+    assert (scratch[scratch_bytes:] == GUARD).all(), f"{lowered.kernel} wrote beyond its scratch"
+    for memory in memories:
+        beyond = np.concatenate([memory[:GUARD_BYTES], memory[-GUARD_BYTES:]])
+        assert (beyond == GUARD).all(), f"{lowered.kernel} wrote beyond its output"
+    return [
+        memory[GUARD_BYTES:-GUARD_BYTES].reshape(shape).copy()
+        for memory, shape in zip(memories, out_shapes, strict=True)
+    ]
+
+
+def run_operator(graph: Graph, op: Operator, tensors: dict[int, Int8Array]) -> list[Int8Array]:
+    """Lower and run one operator of a graph on the activations so far; its outputs."""
+    lowered = lower(graph, op)
+    operands = [tensors[i] for i in op.inputs if i in tensors]
+    shapes = [graph.tensors[i].shape for i in op.outputs]
+    if lowered.whole_tensors:
+        return run_tensors(lowered, operands, shapes)
+    images = [as_image(operand) for operand in operands]
+    out_shape = as_image(np.zeros(shapes[0], np.int8)).shape
+    second = images[1] if len(images) > 1 else None
+    return [run_images(lowered, images[0], out_shape, second).reshape(shapes[0])]

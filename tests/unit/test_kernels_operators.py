@@ -174,20 +174,6 @@ def test_pool(
     check_against_executor(graph, [random_image(rng, (1, *image))])
 
 
-@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2]), SEEDS)
-@settings(max_examples=40, deadline=None)
-def test_mean_over_one_axis(height: int, width: int, channels: int, axis: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    shape = (1, height, width, channels)
-    out_shape = tuple(1 if i == axis else n for i, n in enumerate(shape))
-    tensors = [
-        activation_tensor(0, shape, float(rng.uniform(0.01, 0.1)), int(rng.integers(-128, 128))),
-        activation_tensor(1, out_shape, float(rng.uniform(0.01, 0.1)), int(rng.integers(-128, 128))),
-    ]
-    graph = one_operator(OpKind.MEAN, tensors, Attributes(axes=(axis,), keep_dims=True))
-    check_against_executor(graph, [random_image(rng, shape)])
-
-
 @given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 9), st.booleans(), ACTIVATIONS, SEEDS)
 @settings(max_examples=40, deadline=None)
 def test_mul(

@@ -134,15 +134,47 @@ typedef struct mcu_lookup_params {
     int32_t channels;
 } mcu_lookup_params;
 
+/* Over `count` elements that lie `inner` apart, of a tensor [outer][count][inner]. */
 typedef struct mcu_mean_params {
-    int32_t channels;
-    int32_t kernel_h;
-    int32_t kernel_w;
-    int32_t zero_points; /* the input's zero point times the elements of the window */
+    int32_t outer;
+    int32_t count;
+    int32_t inner;
+    int32_t zero_points; /* the input's zero point times count */
     int32_t multiplier;
     int32_t shift;
     int32_t out_zero_point;
 } mcu_mean_params;
+
+typedef struct mcu_reduce_params {
+    int32_t outer;
+    int32_t count;
+    int32_t inner;
+} mcu_reduce_params;
+
+/* Elements in up to three dimensions, the last one innermost; steps and offsets are bytes. */
+typedef struct mcu_box {
+    int32_t source; /* which input */
+    int32_t target; /* which output */
+    int32_t first_in;
+    int32_t first_out;
+    int32_t count[3];
+    int32_t in_step[3];
+    int32_t out_step[3];
+} mcu_box;
+
+typedef struct mcu_move_params {
+    const int32_t *boxes; /* of mcu_box */
+    int32_t count;
+} mcu_move_params;
+
+typedef struct mcu_resize_nearest_params {
+    const int16_t *rows;    /* input row of every output row */
+    const int16_t *columns; /* input column of every output column */
+    int32_t in_width;
+    int32_t out_height;
+    int32_t out_width;
+    int32_t channels;
+} mcu_resize_nearest_params;
 
 mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
@@ -155,8 +187,14 @@ mcu_row_kernel mcu_mul;
 mcu_row_kernel mcu_lookup;
 mcu_row_kernel mcu_average_pool;
 mcu_row_kernel mcu_max_pool;
-mcu_row_kernel mcu_mean;
 mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;
+
+/* Kernels that see whole tensors: of mcu_rows they take only `in`, the operator's inputs, and `out`, its
+ * outputs, each by the address of its first element; all are contiguous. */
+mcu_row_kernel mcu_mean;
+mcu_row_kernel mcu_reduce_max;
+mcu_row_kernel mcu_move;
+mcu_row_kernel mcu_resize_nearest;
 
 #endif

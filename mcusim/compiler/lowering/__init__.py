@@ -7,13 +7,15 @@ from collections.abc import Callable
 from mcusim.compiler.lowering.convolution import lower_conv, lower_fully_connected
 from mcusim.compiler.lowering.depthwise import lower_depthwise
 from mcusim.compiler.lowering.elementwise import lower_add, lower_mul
-from mcusim.compiler.lowering.pooling import (
-    lower_average_pool,
-    lower_max_pool,
-    lower_mean,
-    lower_pad,
-    lower_softmax,
+from mcusim.compiler.lowering.movement import (
+    lower_concatenation,
+    lower_resize_nearest,
+    lower_split,
+    lower_strided_slice,
+    lower_transpose,
 )
+from mcusim.compiler.lowering.pooling import lower_average_pool, lower_max_pool, lower_pad, lower_softmax
+from mcusim.compiler.lowering.reduction import lower_mean, lower_reduce_max
 from mcusim.compiler.lowering.types import MAX_ROWS, Constant, LoweredOp, no_scratch
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, OpKind
@@ -29,7 +31,13 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.AVERAGE_POOL_2D: lower_average_pool,
     OpKind.MAX_POOL_2D: lower_max_pool,
     OpKind.MEAN: lower_mean,
+    OpKind.REDUCE_MAX: lower_reduce_max,
     OpKind.PAD: lower_pad,
+    OpKind.TRANSPOSE: lower_transpose,
+    OpKind.RESIZE_NEAREST_NEIGHBOR: lower_resize_nearest,
+    OpKind.CONCATENATION: lower_concatenation,
+    OpKind.SPLIT: lower_split,
+    OpKind.STRIDED_SLICE: lower_strided_slice,
     OpKind.SOFTMAX: lower_softmax,
 }
 

@@ -1,12 +1,11 @@
-"""Lowering of pools, MEAN, PAD and SOFTMAX."""
+"""Lowering of pools, PAD and SOFTMAX."""
 
 from __future__ import annotations
 
 from mcusim.compiler.lowering.convolution import window_of
 from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch, pixelwise
-from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, Padding, Window
-from mcusim.network.quantise import mean_constants, pool_constants, quantisation_of, softmax_constants
+from mcusim.network.quantise import pool_constants, quantisation_of, softmax_constants
 
 
 def lower_average_pool(graph: Graph, op: Operator) -> LoweredOp:
@@ -46,25 +45,6 @@ def _windowed(kernel: str, params_type: str, params: str, window: Window) -> Low
         rows_per_call=1,
         scratch_bytes=no_scratch,
     )
-
-
-def lower_mean(graph: Graph, op: Operator) -> LoweredOp:
-    """MEAN over the rows (axis 1) or the columns (axis 2) of a tensor [1, height, width, channels]."""
-    shape = graph.input_of(op).shape
-    axes = op.attributes.axes
-    if len(shape) != 4 or axes not in ((1,), (2,)):
-        raise UnsupportedError(
-            f"operator {op.index} ({op.kind}) is over axes {axes} of {len(shape)} dimensions"
-        )
-    rows, columns = (shape[1], 1) if axes == (1,) else (1, shape[2])
-    constants = mean_constants(graph, op)
-    params = (
-        f"{{.channels = {shape[3]}, .kernel_h = {rows}, .kernel_w = {columns}, "
-        f".zero_points = {constants.count * constants.in_zp}, "
-        f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
-        f".out_zero_point = {constants.out_zp}}}"
-    )
-    return _windowed("mcu_mean", "mcu_mean_params", params, Window(rows, columns, rows, columns))
 
 
 def lower_pad(graph: Graph, op: Operator) -> LoweredOp:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HEADER = "mcu_kernels.h"
 """Declares every kernel and its parameters."""
@@ -48,6 +48,8 @@ class LoweredOp:
     ``alias_ok``: the output may lie exactly on the input (or on the second input).
     ``merge_rows``: rows are independent of each other and of their borders, so that a contiguous
     tensor of H rows of W pixels may be passed as one row of H * W pixels.
+    ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
+    that the operator reads and of all its outputs; the geometry means nothing.
     """
 
     kernel: str
@@ -65,6 +67,7 @@ class LoweredOp:
     scratch_bytes: ScratchBytes
     alias_ok: bool = False
     merge_rows: bool = False
+    whole_tensors: bool = False
 
     def initialiser(self, symbols: Mapping[str, str]) -> str:
         """The C initialiser with every constant's name replaced by its C symbol.
@@ -103,6 +106,19 @@ def pixelwise(
         alias_ok=alias_ok,
         merge_rows=True,
     )
+
+
+def tensorwise(
+    kernel: str,
+    params: str,
+    *,
+    constants: tuple[Constant, ...] = (),
+    params_type: str | None = None,
+    scratch_bytes: ScratchBytes | None = None,
+) -> LoweredOp:
+    """A kernel that sees whole tensors, named as in ``pixelwise``."""
+    lowered = pixelwise(kernel, params, constants=constants, params_type=params_type, alias_ok=False)
+    return replace(lowered, merge_rows=False, whole_tensors=True, scratch_bytes=scratch_bytes or no_scratch)
 
 
 def no_scratch(_in_width: int, _out_width: int) -> int:

@@ -1,0 +1,143 @@
+"""Lowering of operators that move elements: TRANSPOSE, CONCATENATION, SPLIT, STRIDED_SLICE, and resizing by
+repeating pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mcusim.compiler.lowering.types import Constant, LoweredOp, tensorwise
+from mcusim.errors import UnsupportedError
+from mcusim.network.graph import Graph, Operator
+from mcusim.network.quantise import Int64Array
+from mcusim.network.resampling import nearest
+
+BOX_DIMENSIONS = 3
+"""Dimensions of an ``mcu_box``."""
+
+
+class Dimension(NamedTuple):
+    """``size`` elements, ``in_step`` bytes apart in the source and ``out_step`` in the target."""
+
+    size: int
+    in_step: int
+    out_step: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """Elements of one input that go to one output; offsets are bytes."""
+
+    dimensions: tuple[Dimension, ...]
+    source: int = 0
+    target: int = 0
+    first_in: int = 0
+    first_out: int = 0
+
+
+def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Elements between neighbours along every dimension of a contiguous tensor."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def joined(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """The same elements in as few dimensions as possible."""
+    result: list[Dimension] = []
+    for inner in dimensions:
+        if inner.size == 1:
+            continue
+        outer = result[-1] if result else None
+        span = (inner.size * inner.in_step, inner.size * inner.out_step)
+        if outer is not None and (outer.in_step, outer.out_step) == span:
+            result[-1] = Dimension(outer.size * inner.size, inner.in_step, inner.out_step)
+        else:
+            result.append(inner)
+    return tuple(result)
+
+
+def lower_transpose(graph: Graph, op: Operator) -> LoweredOp:
+    """TRANSPOSE by any permutation that comes down to three dimensions."""
+    in_steps = steps_of(graph.input_of(op).shape)
+    shape = graph.output_of(op).shape
+    steps = zip(shape, (in_steps[axis] for axis in op.attributes.permutation), steps_of(shape), strict=True)
+    return _move(op, [Box(tuple(Dimension(*each) for each in steps))])
+
+
+def lower_concatenation(graph: Graph, op: Operator) -> LoweredOp:
+    """CONCATENATION of activations along any dimension."""
+    parts = [graph.tensors[index] for index in op.inputs]
+    if any(part.is_constant for part in parts):
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) joins a constant")
+    axis, out_steps = op.attributes.axis, steps_of(graph.output_of(op).shape)
+    boxes: list[Box] = []
+    first = 0
+    for source, part in enumerate(parts):
+        dimensions = tuple(map(Dimension, part.shape, steps_of(part.shape), out_steps))
+        boxes.append(Box(dimensions, source=source, first_out=first * out_steps[axis]))
+        first += part.shape[axis]
+    return _move(op, boxes)
+
+
+def lower_split(graph: Graph, op: Operator) -> LoweredOp:
+    """SPLIT along any dimension into pieces of any size."""
+    axis, in_steps = op.attributes.axis, steps_of(graph.input_of(op).shape)
+    boxes: list[Box] = []
+    first = 0
+    for target, index in enumerate(op.outputs):
+        shape = graph.tensors[index].shape
+        dimensions = tuple(map(Dimension, shape, in_steps, steps_of(shape)))
+        boxes.append(Box(dimensions, target=target, first_in=first * in_steps[axis]))
+        first += shape[axis]
+    return _move(op, boxes)
+
+
+def lower_strided_slice(graph: Graph, op: Operator) -> LoweredOp:
+    """STRIDED_SLICE with any steps."""
+    slices, in_steps = op.attributes.slices, steps_of(graph.input_of(op).shape)
+    counts = [part.count for part in slices]
+    dimensions = tuple(
+        Dimension(part.count, part.stride * in_step, out_step)
+        for part, in_step, out_step in zip(slices, in_steps, steps_of(counts), strict=True)
+    )
+    first = sum(part.start * step for part, step in zip(slices, in_steps, strict=True))
+    return _move(op, [Box(dimensions, first_in=first)])
+
+
+def _move(op: Operator, boxes: Sequence[Box]) -> LoweredOp:
+    words: list[int] = []
+    for box in boxes:
+        dimensions = joined(box.dimensions)
+        missing = BOX_DIMENSIONS - len(dimensions)
+        if missing < 0:
+            raise UnsupportedError(
+                f"operator {op.index} ({op.kind}) moves elements in {len(dimensions)} dimensions, "
+                f"and the kernel has {BOX_DIMENSIONS}"
+            )
+        padded = (*[Dimension(1, 0, 0)] * missing, *dimensions)
+        words += [box.source, box.target, box.first_in, box.first_out]
+        words += [value for values in zip(*padded, strict=True) for value in values]
+    constant = Constant("boxes", np.array(words, "<i4").tobytes(), 4, "int32_t")
+    return tensorwise("mcu_move", f"{{.boxes = $boxes, .count = {len(boxes)}}}", constants=(constant,))
+
+
+def lower_resize_nearest(graph: Graph, op: Operator) -> LoweredOp:
+    """RESIZE_NEAREST_NEIGHBOR from any size to any size."""
+    _, in_height, in_width, channels = graph.input_of(op).shape
+    _, height, width, _ = graph.output_of(op).shape
+    return tensorwise(
+        "mcu_resize_nearest",
+        f"{{.rows = $rows, .columns = $columns, .in_width = {in_width}, .out_height = {height}, "
+        f".out_width = {width}, .channels = {channels}}}",
+        constants=(
+            _halfwords("rows", nearest(in_height, height, op.attributes)),
+            _halfwords("columns", nearest(in_width, width, op.attributes)),
+        ),
+    )
+
+
+def _halfwords(name: str, values: Int64Array) -> Constant:
+    return Constant(name, values.astype("<i2").tobytes(), 4, "int16_t")
