@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mcusim.errors import UsageError
 from mcusim.network import executor, load
 from mcusim.network.geometry import macs, macs_per_output, total_macs
 from mcusim.network.graph import Graph, OpKind
+from mcusim.network.zoo import ARCHITECTURES
 from mcusim.network.zoo.mobilenet_v2 import round_channels
 from mcusim.network.zoo.mobilenet_v2_rd import LAST_PATCH_OPERATOR
 
@@ -145,6 +147,20 @@ def test_grouped_blocks_shuffle_their_channels() -> None:
         for op in load("zoo:fbnet_a?width=0.5&resolution=96&classes=10&grouped=0").operators
         if op.kind is OpKind.TRANSPOSE
     ]
+
+
+def test_the_documentation_lists_every_network() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
+    listed = {row[0]: row for row in rows[2:]}
+    assert set(listed) == set(ARCHITECTURES)
+    for name, (_, _, source, parameters, millions, kib) in listed.items():
+        graph, architecture = load(f"zoo:{name}"), ARCHITECTURES[name]
+        assert source == architecture.source
+        assert parameters == ", ".join(f"{p.name}={p.default:g}" for p in architecture.parameters)
+        assert millions == f"{total_macs(graph) / 1e6:.1f}"
+        constants = sum(tensor.bytes for tensor in graph.tensors.values() if tensor.is_constant)
+        assert kib == f"{constants / 1024:.0f}"
 
 
 @pytest.mark.parametrize(("channels", "rounded"), [(32 * 0.35, 16), (24 * 0.35, 8), (96 * 0.35, 32), (1, 8)])

@@ -41,7 +41,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def build(specification: str) -> Graph:
     """The network ``NAME`` or ``NAME?parameter=value&...``; its operators are numbered as they run.
 
