@@ -156,7 +156,7 @@ def as_baseline(trace: Trace) -> Trace:
     single instructions, which any edit moves."""
     firmware = msgspec.structs.replace(trace.firmware, path=Path(trace.firmware.path).name)
     host = msgspec.structs.replace(trace.host, seconds=0.0)
-    return msgspec.structs.replace(trace, firmware=firmware, host=host, hot_instructions=())
+    return msgspec.structs.replace(trace, firmware=firmware, host=host, hot_instructions=(), memory_map=())
 
 
 def check_limits(trace: Trace, limits: Mapping[str, Any]) -> None:

@@ -144,6 +144,17 @@ class HotInstruction(msgspec.Struct, frozen=True, kw_only=True):
     cycles: int
 
 
+class MemorySpan(msgspec.Struct, frozen=True, kw_only=True):
+    """``bytes`` of SRAM at ``address`` that from cycle ``start`` to ``end`` held what ``layers[layer]``
+    wrote (-1: code outside all layers). Whole pieces of a bank; who wrote a piece last has all of it."""
+
+    address: int
+    bytes: int
+    start: int
+    end: int
+    layer: int
+
+
 class Inferences(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs run through one image; the rest of the trace is of the first one."""
 
@@ -173,6 +184,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[Function, ...]
     call_tree: tuple[CallTreeNode, ...] = ()
     hot_instructions: tuple[HotInstruction, ...] = ()
+    memory_map: tuple[MemorySpan, ...] = ()
     schedule: dict[str, Any]
     inferences: Inferences | None = None
     warnings: tuple[str, ...] = ()

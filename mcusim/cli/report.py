@@ -18,11 +18,11 @@ NAME = "report"
 def command(
     traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Traces written by run -o.")],
     report_format: Annotated[
-        Literal["text", "html", "memory"],
+        Literal["text", "html", "memory", "map"],
         typer.Option(
             "--format",
-            help="text; html, a page for a browser; memory, a picture (SVG) of SRAM over time, of several "
-            "traces on one scale.",
+            help="text; html, a page for a browser; memory and map, pictures (SVG) of SRAM over time, by "
+            "bytes and by addresses, of several traces on one scale.",
         ),
     ] = "text",
     output: Annotated[
@@ -39,18 +39,18 @@ def command(
     from mcusim.errors import UsageError
     from mcusim.trace import load
 
-    if report_format != "memory" and len(traces) > 1:
+    if report_format in {"text", "html"} and len(traces) > 1:
         raise UsageError("one trace makes a report; mcusim compare takes several")
     if (output is None) != (report_format == "text"):
-        raise UsageError("--format html and memory write a file, which -o names; text is printed")
+        raise UsageError("every format but text writes a file, which -o names")
     claim([output], force=force)
     loaded = [load(path) for path in traces]
-    if output is None:
+    if output is None or report_format == "text":
         _print(loaded[0])
     elif report_format == "html":
         write(output, page(loaded[0], sources or []).encode())
     else:
-        write(output, picture(loaded).encode())
+        write(output, picture(loaded, report_format).encode())
 
 
 def _print(trace: Trace) -> None:
@@ -69,12 +69,13 @@ def page(trace: Trace, folders: list[Path]) -> str:
     return html.render(trace, SourceFinder((*folders, Path(), firmware.directory().parent)))
 
 
-def picture(traces: list[Trace]) -> str:
-    """The picture of SRAM over time. Raises UsageError if no trace has layers."""
+def picture(traces: list[Trace], kind: Literal["memory", "map"]) -> str:
+    """A picture of SRAM over time. Raises UsageError if no trace has what it shows."""
     from mcusim.errors import UsageError
-    from mcusim.report import skyline
+    from mcusim.report import memory_map, skyline
 
-    drawn = skyline.picture(traces)
+    drawn = skyline.picture(traces) if kind == "memory" else memory_map.picture(traces)
     if not drawn:
-        raise UsageError("there is nothing to draw: no trace has layers")
+        missing = "layers" if kind == "memory" else "a memory map; mcusim run --map keeps one"
+        raise UsageError(f"there is nothing to draw: no trace has {missing}")
     return drawn

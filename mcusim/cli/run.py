@@ -42,6 +42,9 @@ def command(
         typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
     ] = None,
     no_memory: Annotated[bool, typer.Option("--no-memory", help="Do not measure memory; faster.")] = False,
+    memory_map: Annotated[
+        bool, typer.Option("--map", help="Keep in the trace whose data lies where in SRAM over time.")
+    ] = False,
     max_cycles: MaxCyclesOption = None,
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -67,6 +70,7 @@ def command(
         layers_regex=layers,
         memory=not no_memory,
         console=console_text,
+        memory_map=memory_map,
     )
     console_text.close()
     if trace is not None:

@@ -22,6 +22,7 @@ def build(
     warnings: Sequence[str],
     host: trace.Host,
     hot_instructions: tuple[trace.HotInstruction, ...] = (),
+    memory_map: tuple[trace.MemorySpan, ...] = (),
 ) -> trace.Trace:
     """The document of one run; ``inference_cycles`` of every network call that returned."""
     section = image.layers
@@ -41,6 +42,7 @@ def build(
         functions=functions(profile, image),
         call_tree=call_tree(profile, image),
         hot_instructions=hot_instructions,
+        memory_map=memory_map,
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
         warnings=(*_wait_state_warning(chip), *warnings),

@@ -143,3 +143,21 @@ def test_the_demo_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.count("$ mcusim ") == 4
     assert "The outputs agree byte for byte." in text
+
+
+def test_a_memory_map_shows_every_layer_and_leaves_the_figures_alone(firmware: Path, tmp_path: Path) -> None:
+    plain, mapped, picture = tmp_path / "plain.json", tmp_path / "mapped.json", tmp_path / "map.svg"
+    given = tmp_path / "x.npy"
+    np.save(given, random_input())
+    arguments = ["run", str(firmware), "-q", "--input", str(given), "-o"]
+    assert invoke([*arguments, str(plain)]) == 0
+    assert invoke([*arguments, str(mapped), "--map"]) == 0
+    first, second = trace.load(plain), trace.load(mapped)
+    assert (first.totals, first.layers, first.memory_map) == (second.totals, second.layers, ())
+    layers = {span.layer for span in second.memory_map}
+    assert layers == {-1, *(i for i, layer in enumerate(second.layers) if layer.op != "RESHAPE")}
+    highest = max(span.address + span.bytes for span in second.memory_map)
+    assert 0 <= highest - 0x2000_0000 - second.memory.regions[0].high_water_bytes < 256
+    assert invoke(["report", str(mapped), "--format", "map", "-o", str(picture)]) == 0
+    assert picture.read_text().startswith("<svg")
+    assert invoke(["report", str(plain), "--format", "map", "-o", str(tmp_path / "none.svg")]) == 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from mcusim.report import figures, skyline
+from mcusim.report import figures, memory_map, skyline
 from mcusim.report.html import listing
 from mcusim.report.html.flame import blocks
 from mcusim.report.layer_table import short_op
@@ -45,6 +45,7 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         script=_file("script.js"),
         parts=[(name, size) for name, size in memory_parts(trace.memory) if size],
         picture=Markup(skyline.picture([trace])),
+        memory_map=Markup(memory_map.picture([trace])),
         is_live=skyline.is_live(trace),
         outside=outside,
         most=max((layer.cycles for layer in trace.layers), default=0) or 1,
