@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
-from mcusim.compiler.live_ranges import PatchStage, patch_stages
 from mcusim.compiler.schedule import Schedule
+from mcusim.compiler.stages import PatchStage, stages_of
 from mcusim.network import geometry
 from mcusim.network.graph import Graph, Operator, OpKind
 
@@ -40,7 +40,7 @@ def layer_peak(graph: Graph, *, inplace_depthwise: bool) -> int:
 
 def schedule_macs(graph: Graph, schedule: Schedule) -> int:
     """MACs really computed under a valid ``schedule``, recomputed halo and taps on padding included."""
-    return staged_macs(graph, patch_stages(graph, schedule))
+    return staged_macs(graph, stages_of(graph, schedule))
 
 
 def staged_macs(graph: Graph, stages: Sequence[PatchStage]) -> int:
@@ -72,7 +72,7 @@ def published_peak(graph: Graph, schedule: Schedule) -> int:
     projecting convolutions nor residual additions are counted; the image is not in memory during a
     patch stage, whose output is.
     """
-    stages = patch_stages(graph, schedule)
+    stages = stages_of(graph, schedule)
     peak = 0
     for position, op in enumerate(graph.operators):
         if _is_left_out(graph, op):
@@ -99,10 +99,9 @@ def _live_bytes(
     planes = {tensor: spatial.extent(graph.tensors[tensor]) for tensor in live}
     if stage is not None:
         output = graph.operators[stage.last].outputs[0]
-        sizes = {
-            tensor: stage.geometry.largest(tensor) * planes[tensor].channels
-            for tensor in live - {output, *graph.inputs}
-        } | {output: graph.tensors[output].bytes}
+        sizes = {tensor: stage.buffer_bytes(graph, tensor) for tensor in live - {output, *graph.inputs}} | {
+            output: graph.tensors[output].bytes
+        }
     total = sum(sizes.values())
     if in_place and spatial.keeps_channels(graph, op):
         source, target = sizes.get(op.inputs[0], 0), sizes[op.outputs[0]]

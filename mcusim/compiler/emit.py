@@ -1,7 +1,7 @@
 """C and assembly text of a network's firmware: constants, operators, layers, stages, the entry point.
 
 Every operator becomes one function that is never inlined, so that a profile can tell layers apart;
-what it does is data (``mcu_op``, ``mcu_view``, ``mcu_patch_step``) handed to the runtime.
+what it does is data (``mcu_op``, ``mcu_view``, steps of stages) handed to the runtime.
 """
 
 from __future__ import annotations
@@ -10,23 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
-from mcusim.compiler.live_ranges import PatchStage
+from mcusim.compiler.emit_stages import stage_source, state_source
 from mcusim.compiler.lowering.types import LoweredOp
-from mcusim.compiler.patches import Span
+from mcusim.compiler.names import (
+    ARENA,
+    INVOKE,
+    SCRATCH,
+    input_symbol,
+    layer_symbol,
+    location_of,
+    stage_symbol,
+)
 from mcusim.compiler.program import Program
-from mcusim.network.graph import Graph, Operator, OpKind
-
-INVOKE = "mcusim_invoke"
-ARENA = "mcu_arena"
-SCRATCH = "mcu_scratch"
-_SHORT_NAMES = {
-    OpKind.CONV_2D: "conv",
-    OpKind.DEPTHWISE_CONV_2D: "depthwise",
-    OpKind.FULLY_CONNECTED: "dense",
-    OpKind.AVERAGE_POOL_2D: "average_pool",
-    OpKind.MAX_POOL_2D: "max_pool",
-    OpKind.RESIZE_NEAREST_NEIGHBOR: "resize",
-}
+from mcusim.network.graph import Operator
 
 
 @dataclass(frozen=True)
@@ -38,16 +34,6 @@ class ConstantData:
     bytes: int
     alignment: int
     ctype: str
-
-
-def layer_symbol(op: Operator) -> str:
-    """The C function of an operator, for example mcu_layer_007_depthwise."""
-    return f"mcu_layer_{op.index:03d}_{_SHORT_NAMES.get(op.kind, op.kind.lower())}"
-
-
-def input_symbol(graph: Graph, tensor: int) -> str:
-    """The read-only object that holds a network input which lies in flash."""
-    return f"mcu_input_{graph.inputs.index(tensor)}"
 
 
 def gather_constants(program: Program) -> tuple[tuple[ConstantData, ...], bytes]:
@@ -64,14 +50,6 @@ def gather_constants(program: Program) -> tuple[tuple[ConstantData, ...], bytes]
     return tuple(found), bytes(blob)
 
 
-def location_of(program: Program, tensor: int) -> tuple[str, int]:
-    """Symbol and byte offset at which an activation lies."""
-    root = program.ranges.roots[tensor]
-    if root in program.ranges.buffers:
-        return ARENA, program.offsets[root]
-    return input_symbol(program.graph, root), 0
-
-
 def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
     """The C file of the network."""
     lowered = program.lowered.values()
@@ -80,9 +58,15 @@ def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
         _includes(lowered),
         _externs(program, constants),
         *(_operator(op, program.lowered[op.index], constants) for op in _run_operators(program)),
-        *(_patch_tensors(program, number, stage) for number, stage in enumerate(stages)),
-        *(_layer(program, position, op) for position, op in enumerate(program.graph.operators)),
-        *(_driver(program, number, stage) for number, stage in enumerate(stages)),
+        state_source(program),
+        *(stage_source(program, number, stage) for number, stage in enumerate(stages)),
+        *(
+            _tensor_layer(program, op)
+            if program.lowered[op.index].whole_tensors
+            else _whole_layer(program, op)
+            for position, op in enumerate(program.graph.operators)
+            if program.ranges.stage_at(position) is None and op.index in program.lowered
+        ),
         _invoke(program),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -93,7 +77,7 @@ def _run_operators(program: Program) -> list[Operator]:
 
 
 def _includes(lowered: Iterable[LoweredOp]) -> str:
-    headers = sorted({"mcusim_runtime.h", "mcu_patch.h", *(lowering.header for lowering in lowered)})
+    headers = sorted({"mcusim_runtime.h", "mcu_stream.h", *(lowering.header for lowering in lowered)})
     lines = [f'#include "{header}"' for header in headers]
     lines += ["", "#include <stddef.h>", "", "#define MCU_LAYER __attribute__((noinline, used))"]
     return "\n".join(lines)
@@ -112,22 +96,16 @@ def _operator(op: Operator, lowering: LoweredOp, constants: Sequence[ConstantDat
     prefix = f"mcu_{op.index:03d}_"
     symbols = {c.symbol.removeprefix(prefix): c.symbol for c in constants if c.symbol.startswith(prefix)}
     number = f"{op.index:03d}"
+    params = f"static const {lowering.params_type} params_{number} = {lowering.initialiser(symbols)};"
+    if lowering.whole_tensors:
+        return params
     return (
-        f"static const {lowering.params_type} params_{number} = {lowering.initialiser(symbols)};\n"
+        f"{params}\n"
         f"static const mcu_op op_{number} = {{.kernel = {lowering.kernel}, .params = &params_{number}, "
         f".kernel_h = {lowering.kernel_h}, .stride_h = {lowering.stride_h}, .pad_top = {lowering.pad_top}, "
         f".stride_w = {lowering.stride_w}, .pad_left = {lowering.pad_left}, "
         f".rows_per_call = {lowering.rows_per_call}}};"
     )
-
-
-def _layer(program: Program, position: int, op: Operator) -> str:
-    if op.index not in program.lowered:
-        return ""
-    number = next(
-        (n for n, stage in enumerate(program.ranges.stages) if stage.first <= position <= stage.last), None
-    )
-    return _whole_layer(program, op) if number is None else _patch_layer(program, op, number)
 
 
 def _whole_layer(program: Program, op: Operator) -> str:
@@ -145,6 +123,22 @@ def _whole_layer(program: Program, op: Operator) -> str:
     return "\n".join(lines)
 
 
+def _tensor_layer(program: Program, op: Operator) -> str:
+    number = f"{op.index:03d}"
+    addresses = [
+        ", ".join(f"{symbol} + {offset}" for symbol, offset in (location_of(program, t) for t in tensors))
+        for tensors in (spatial.activations(program.graph, op), op.outputs)
+    ]
+    return (
+        f"static const int8_t *const in_{number}[] = {{{addresses[0]}}};\n"
+        f"static int8_t *const out_{number}[] = {{{addresses[1]}}};\n"
+        f"static const mcu_rows rows_{number} = {{.in = in_{number}, .out = out_{number}, "
+        f".scratch = {SCRATCH}}};\n\n"
+        f"MCU_LAYER void {layer_symbol(op)}(void) {{\n"
+        f"    {program.lowered[op.index].kernel}(&params_{number}, &rows_{number});\n}}"
+    )
+
+
 def _view(program: Program, op: Operator, tensor: int, name: str) -> str:
     size = program.whole_extent(op, tensor)
     symbol, offset = location_of(program, tensor)
@@ -158,59 +152,12 @@ def _view(program: Program, op: Operator, tensor: int, name: str) -> str:
     )
 
 
-def _patch_tensors(program: Program, number: int, stage: PatchStage) -> str:
-    tables: dict[tuple[Span, ...], str] = {}
-    lines: list[str] = []
-    for spans in (*stage.geometry.rows.values(), *stage.geometry.columns.values()):
-        if spans not in tables:
-            tables[spans] = f"spans_{number}_{len(tables)}"
-            pairs = ", ".join(f"{{{span.first}, {span.end}}}" for span in spans)
-            lines.append(f"static const mcu_span {tables[spans]}[] = {{{pairs}}};")
-    for tensor, rows in stage.geometry.rows.items():
-        size = spatial.extent(program.graph.tensors[tensor])
-        symbol, offset = location_of(program, tensor)
-        whole = program.lies_whole(tensor)
-        columns = tables[stage.geometry.columns[tensor]]
-        lines.append(
-            f"static const mcu_patch_tensor patch_{number}_{tensor} = {{.base = {symbol} + {offset}, "
-            f".rows = {tables[rows]}, .columns = {columns}, .height = {size.height if whole else 0}, "
-            f".width = {size.width if whole else 0}, .channels = {size.channels}}};"
-        )
-    return "\n".join(lines)
-
-
-def _patch_layer(program: Program, op: Operator, number: int) -> str:
-    inputs = [f"&patch_{number}_{t}" for t in spatial.activations(program.graph, op)]
-    merge = int(program.merges_patch(op, program.ranges.stages[number]))
-    return (
-        f"static const mcu_patch_step step_{op.index:03d} = {{.op = &op_{op.index:03d}, .in = {inputs[0]}, "
-        f".in2 = {inputs[1] if len(inputs) > 1 else 'NULL'}, .out = &patch_{number}_{op.outputs[0]}, "
-        f".merge = {merge}}};\n\n"
-        f"MCU_LAYER void {layer_symbol(op)}(int32_t row, int32_t column) {{\n"
-        f"    mcu_run_patch(&step_{op.index:03d}, row, column, {SCRATCH});\n}}"
-    )
-
-
-def _driver(program: Program, number: int, stage: PatchStage) -> str:
-    rows, columns = stage.geometry.grid
-    calls = "\n".join(
-        f"            {layer_symbol(op)}(row, column);"
-        for op in program.graph.operators[stage.first : stage.last + 1]
-    )
-    return (
-        f"MCU_LAYER void mcu_stage_{number}(void) {{\n"
-        f"    for (int32_t row = 0; row < {rows}; ++row) {{\n"
-        f"        for (int32_t column = 0; column < {columns}; ++column) {{\n"
-        f"{calls}\n        }}\n    }}\n}}"
-    )
-
-
 def _invoke(program: Program) -> str:
     calls = []
     for position, op in enumerate(program.graph.operators):
         number = next((n for n, s in enumerate(program.ranges.stages) if s.first == position), None)
         if number is not None:
-            calls.append(f"    mcu_stage_{number}();")
+            calls.append(f"    {stage_symbol(number)}();")
         elif program.ranges.stage_at(position) is None and op.index in program.lowered:
             calls.append(f"    {layer_symbol(op)}();")
     body = "\n".join(calls)

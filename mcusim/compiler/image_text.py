@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcusim.chips import Chip
-from mcusim.compiler.emit import ARENA, INVOKE, SCRATCH, ConstantData, input_symbol, location_of
+from mcusim.compiler.emit import ConstantData
+from mcusim.compiler.names import ARENA, INVOKE, SCRATCH, input_symbol, location_of
 from mcusim.compiler.program import Program
 from mcusim.layer_section import SECTION_NAME
 from mcusim.network.graph import Tensor

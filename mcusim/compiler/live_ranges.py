@@ -13,15 +13,16 @@ from typing import Literal
 
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
-from mcusim.compiler.patches import PatchGeometry, Span, patch_geometry, row_axis
-from mcusim.compiler.schedule import Schedule, position_of
+from mcusim.compiler.patches import Span, row_axis
+from mcusim.compiler.rows import align, stage_distance
+from mcusim.compiler.schedule import Schedule
+from mcusim.compiler.stages import PatchStage, StreamStage, stages_of
 from mcusim.network.graph import Graph, Operator, OpKind
 
 Sharing = Literal["none", "depthwise", "rows"]
 """Which operators may write over the rows of their input that they no longer need: none (not even
 element-wise ones), depthwise convolutions and element-wise ones, or every operator with rows."""
 
-ALIGNMENT = 4
 DEPTHWISE_ROWS_PER_CALL = 2
 """Assumed where no lowered operator says it: pairs of rows are the most a depthwise kernel makes."""
 
@@ -29,7 +30,7 @@ DEPTHWISE_ROWS_PER_CALL = 2
 @dataclass(frozen=True)
 class Buffer:
     """Bytes for one tensor, live in steps ``first`` to ``last`` inclusive. ``tensor`` is the root of
-    its names. ``patch``: the buffer holds one patch at a time."""
+    its names. ``patch``: the buffer holds one patch, or a ring of rows, at a time."""
 
     tensor: int
     bytes: int
@@ -51,15 +52,6 @@ class Overlap:
     target: int
     distance: int | None
     costs_cycles: bool = False
-
-
-@dataclass(frozen=True)
-class PatchStage:
-    """Positions ``first`` to ``last`` of the execution order, run patch by patch."""
-
-    first: int
-    last: int
-    geometry: PatchGeometry
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ def live_ranges(
     between overlapping buffers depends.
     """
     roots = tensor_roots(graph)
-    stages = patch_stages(graph, schedule)
+    stages = stages_of(graph, schedule)
     ranges = LiveRanges({}, (), roots, stages, len(graph.operators))
     buffers = _buffers(graph, schedule, ranges)
     ranges = LiveRanges(buffers, (), roots, stages, len(graph.operators))
@@ -110,22 +102,6 @@ def tensor_roots(graph: Graph) -> dict[int, int]:
     return roots
 
 
-def patch_stages(graph: Graph, schedule: Schedule) -> tuple[PatchStage, ...]:
-    """The schedule's patch stages with their exact geometry."""
-    stages = []
-    for stage in schedule.stages:
-        if stage.mode == "patch" and stage.grid is not None:
-            first, last = position_of(graph, stage.first), position_of(graph, stage.last)
-            geometry = patch_geometry(graph, graph.operators[first : last + 1], stage.grid)
-            stages.append(PatchStage(first, last, geometry))
-    return tuple(stages)
-
-
-def align(size: int) -> int:
-    """``size`` rounded up to the arena's alignment."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
 def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, Buffer]:
     born: dict[int, int] = {}
     if schedule.input_in == "sram":
@@ -139,10 +115,12 @@ def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, 
             outside = stage is not None and made_at.get(root, -1) < stage.first
             dies[root] = max(dies.get(root, 0), stage.last if stage and outside else position)
         if op.kind not in spatial.FREE:
+            streamed = isinstance(stage, StreamStage)
             for output in op.outputs:
-                whole_output = stage is not None and position == stage.last
-                born[output] = stage.first if stage and whole_output else position
-                dies[output] = made_at[output] = position
+                all_along = stage is not None and (streamed or position == stage.last)
+                born[output] = stage.first if stage and all_along else position
+                dies[output] = stage.last if stage and streamed else position
+                made_at[output] = position
     for index in graph.outputs:
         dies[ranges.roots[index]] = ranges.steps
     return {tensor: _buffer(graph, ranges, tensor, first, dies[tensor]) for tensor, first in born.items()}
@@ -152,8 +130,7 @@ def _buffer(graph: Graph, ranges: LiveRanges, tensor: int, first: int, last: int
     stage = ranges.stage_at(first)
     made_here = stage is not None and tensor not in graph.inputs
     if stage is not None and made_here and last <= stage.last and tensor != _stage_output(graph, stage):
-        channels = spatial.extent(graph.tensors[tensor]).channels
-        return Buffer(tensor, stage.geometry.largest(tensor) * channels, first, last, patch=True)
+        return Buffer(tensor, stage.buffer_bytes(graph, tensor), first, last, patch=True)
     return Buffer(tensor, graph.tensors[tensor].bytes, first, last)
 
 
@@ -172,7 +149,11 @@ def _overlap(
     if sharing == "none" or op.kind in spatial.FREE:
         return None
     target = ranges.buffers[op.outputs[0]]
-    if ranges.stage_at(position) is not None and not target.patch:
+    stage = ranges.stage_at(position)
+    if isinstance(stage, StreamStage):
+        wanted = sharing == "rows" and position == stage.last and stage.bands == 1
+        return _stream_overlap(graph, ranges, stage, target) if wanted else None
+    if stage is not None and not target.patch:
         # Patches come back to rows of a whole input that an earlier patch has passed.
         return None
     dying = [
@@ -193,6 +174,24 @@ def _overlap(
     distance = _distance(graph, ranges, position, op, lowered.get(op.index))
     merges = op.index not in lowered or lowered[op.index].merge_rows
     return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
+
+
+def _stream_overlap(graph: Graph, ranges: LiveRanges, stage: StreamStage, target: Buffer) -> Overlap | None:
+    """The output may run ahead of one tensor that comes from before and dies in the stage: of those, the
+    one with which it saves most."""
+    operators = graph.operators[stage.first : stage.last + 1]
+    best: Overlap | None = None
+    least = 0
+    for source in ranges.buffers.values():
+        comes_in = any(source.tensor in op.inputs for op in operators) and not source.patch
+        if not comes_in or source.last != stage.last or source.tensor == target.tensor:
+            continue
+        distance = stage_distance(graph, operators, source.tensor, stage.chunk)
+        saved = align(source.bytes) + align(target.bytes)
+        saved -= max((distance or 0) + align(source.bytes), align(target.bytes))
+        if saved > least:
+            best, least = Overlap(source.tensor, target.tensor, distance), saved
+    return best
 
 
 def _alias(ranges: LiveRanges, position: int, target: Buffer, dying: list[Buffer]) -> Overlap | None:

@@ -11,7 +11,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, align
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap
+from mcusim.compiler.rows import align
 
 IMPROVEMENTS = 300
 """Moves tried after the greedy orders."""
@@ -82,7 +83,7 @@ def step_bytes(ranges: LiveRanges, step: int) -> int:
     total = sum(align(b.bytes) for b in live.values())
     for overlap in ranges.overlaps:
         source, target = live.get(overlap.source), live.get(overlap.target)
-        if source is not None and target is not None and source.last == step == target.first:
+        if source is not None and target is not None:
             apart = align(source.bytes) + align(target.bytes)
             total -= apart - max((overlap.distance or 0) + align(source.bytes), align(target.bytes))
     return total

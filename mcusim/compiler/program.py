@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcusim.compiler import lowering, placement, spatial
-from mcusim.compiler.live_ranges import LiveRanges, PatchStage, Sharing, live_ranges
+from mcusim.compiler.live_ranges import LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
+from mcusim.compiler.stages import PatchStage, StreamStage
 from mcusim.network.graph import Graph, Operator, OpKind
 
 LARGEST_ROW = 32767
@@ -50,6 +51,7 @@ class Layout:
         geometry = stage.geometry
         return (
             self.lowered[op.index].merge_rows
+            and not isinstance(stage, StreamStage)
             and not self._runs_ahead(op)
             and not any(self.lies_whole(tensor) for tensor in tensors)
             and len({(geometry.rows[t], geometry.columns[t]) for t in tensors}) == 1

@@ -25,14 +25,21 @@ _PATCH_SPEC = re.compile(r"patch:(\d+)x(\d+)@(\d+)")
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Operators ``first`` to ``last``. Mode "op": one after the other, each as a whole. Mode "patch":
-    all of them for one patch of the last one's output after another; ``grid`` is (rows, columns) of
-    patches."""
+    """Operators ``first`` to ``last``.
+
+    Mode "op": one after the other, each as a whole. Mode "patch": all of them for one patch of the last
+    one's output after another; ``grid`` is (rows, columns) of patches. Mode "stream": they advance together
+    row by row, and of every tensor between them only the rows that are still needed exist; a depthwise
+    convolution of stride 1 makes ``chunk`` (1 or 2) rows at a time. Mode "bands": a stream for one of
+    ``bands`` vertical bands of the last output after another.
+    """
 
     first: int
     last: int
-    mode: Literal["op", "patch"]
+    mode: Literal["op", "patch", "stream", "bands"]
     grid: tuple[int, int] | None = None
+    bands: int = 1
+    chunk: int = 1
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +53,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Schedule:
-    """The schedule that ``spec`` ("layer", "patch:RxC@K", or a JSON file's path) means for ``graph``.
+    """What ``spec`` ("layer", "patch:RxC@K", "stream", or a JSON file's path) means for ``graph``.
 
     ``input_in`` overrides what a file says; the default is "sram". Raises UsageError if ``spec`` is not
     of that form, ScheduleError if the network cannot be run so.
@@ -56,10 +63,17 @@ def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Sche
     elif match := _PATCH_SPEC.fullmatch(spec):
         rows, columns, last = (int(group) for group in match.groups())
         schedule = patch_schedule(graph, (rows, columns), last)
+    elif spec == "stream":
+        # The partition is made with this module's documents.
+        from mcusim.compiler.partition import stream_schedule
+
+        schedule = stream_schedule(graph, input_in or "sram")
     elif spec.endswith(".json"):
         schedule = load(Path(spec))
     else:
-        raise UsageError(f"schedule {spec!r} is not layer, patch:ROWSxCOLUMNS@OPERATOR or a .json file")
+        raise UsageError(
+            f"schedule {spec!r} is not layer, stream, patch:ROWSxCOLUMNS@OPERATOR or a .json file"
+        )
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
     validate(schedule, graph)
@@ -125,8 +139,8 @@ def validate(schedule: Schedule, graph: Graph) -> None:
                 "behind the one before it"
             )
         expected = last + 1
-        if stage.mode == "patch":
-            _validate_patch_stage(graph, stage)
+        if stage.mode != "op":
+            _validate_pieces(graph, stage)
     if expected != len(graph.operators):
         raise ScheduleError(f"the schedule leaves out operators from {graph.operators[expected].index} on")
 
@@ -139,41 +153,43 @@ def patch_ends(graph: Graph, first: int = 0) -> tuple[int, ...]:
         op = graph.operators[position]
         if not spatial.is_spatial(graph, op):
             break
-        if live_behind(graph, first, position) == {op.outputs[0]}:
+        if spatial.live_behind(graph, first, position) == {op.outputs[0]}:
             ends.append(op.index)
     return tuple(ends)
-
-
-def live_behind(graph: Graph, first: int, last: int) -> set[int]:
-    """Tensors that positions ``first`` to ``last`` make and that are still needed afterwards."""
-    made = {tensor for op in graph.operators[first : last + 1] for tensor in op.outputs}
-    needed = {tensor for op in graph.operators[last + 1 :] for tensor in op.inputs}
-    return made & (needed | set(graph.outputs))
 
 
 def _op_stage(first: Operator, last: Operator) -> Stage:
     return Stage(first=first.index, last=last.index, mode="op")
 
 
-def _validate_patch_stage(graph: Graph, stage: Stage) -> None:
+def _validate_pieces(graph: Graph, stage: Stage) -> None:
     operators = stage_operators(graph, stage)
     for op in operators:
         if not spatial.is_spatial(graph, op):
+            pieces = "patches" if stage.mode == "patch" else "rows"
             raise ScheduleError(
-                f"operator {op.index} ({op.kind}) cannot be computed in patches; "
+                f"operator {op.index} ({op.kind}) cannot be computed in {pieces}; "
                 f"{_ends_sentence(graph, stage)}"
             )
     first = position_of(graph, stage.first)
     output = operators[-1].outputs[0]
-    live = live_behind(graph, first, first + len(operators) - 1)
+    live = spatial.live_behind(graph, first, first + len(operators) - 1)
     if live != {output}:
         raise ScheduleError(
-            f"{len(live)} tensors are live behind operator {stage.last}, but a patch stage leaves exactly "
-            f"one; {_ends_sentence(graph, stage)}"
+            f"{len(live)} tensors are live behind operator {stage.last}, but a {stage.mode} stage leaves "
+            f"exactly one; {_ends_sentence(graph, stage)}"
         )
+    if stage.mode == "patch":
+        _validate_grid(stage, spatial.extent(graph.tensors[output]))
+    elif not 1 <= stage.bands <= spatial.extent(graph.tensors[output]).width:
+        raise ScheduleError(f"{stage.bands} bands cannot be cut from the output of operator {stage.last}")
+    elif stage.chunk not in (1, 2):
+        raise ScheduleError(f"a stream makes 1 or 2 rows at a time, not {stage.chunk}")
+
+
+def _validate_grid(stage: Stage, size: spatial.Extent) -> None:
     if stage.grid is None or min(stage.grid) < 1:
         raise ScheduleError(f"the patch stage ending at operator {stage.last} needs at least 1x1 patches")
-    size = spatial.extent(graph.tensors[output])
     rows, columns = stage.grid
     if rows > size.height or columns > size.width:
         raise ScheduleError(
@@ -185,5 +201,5 @@ def _validate_patch_stage(graph: Graph, stage: Stage) -> None:
 def _ends_sentence(graph: Graph, stage: Stage) -> str:
     ends = patch_ends(graph, position_of(graph, stage.first))
     if not ends:
-        return "no operator of this network may end a patch stage that starts there"
-    return "a patch stage may end at operator " + ", ".join(str(index) for index in ends)
+        return f"no operator of this network may end a {stage.mode} stage that starts there"
+    return f"a {stage.mode} stage may end at operator " + ", ".join(str(index) for index in ends)

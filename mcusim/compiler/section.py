@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from mcusim.compiler import emit
+from mcusim.compiler import names
 from mcusim.compiler.program import Program
 from mcusim.compiler.schedule import Schedule
+from mcusim.compiler.stages import calls_of
 from mcusim.layer_section import ArenaEntry, LayerEntry, LayerSection, Location, TensorPort
 from mcusim.network import geometry
 from mcusim.network.graph import Operator
@@ -19,14 +20,14 @@ def layer_section(program: Program, schedule: Schedule, build: dict[str, Any]) -
     graph, plan = program.graph, program.plan
     return LayerSection(
         network=graph.name,
-        invoke=emit.INVOKE,
+        invoke=names.INVOKE,
         inputs=tuple(_port(program, index) for index in graph.inputs),
         outputs=tuple(_port(program, index) for index in graph.outputs),
         arena=ArenaEntry(
-            symbol=emit.ARENA,
+            symbol=names.ARENA,
             bytes=plan.arena_bytes,
             input_bytes=plan.input_bytes,
-            scratch_symbol=emit.SCRATCH,
+            scratch_symbol=names.SCRATCH,
             scratch_bytes=plan.scratch_bytes,
         ),
         layers=tuple(
@@ -40,7 +41,7 @@ def layer_section(program: Program, schedule: Schedule, build: dict[str, Any]) -
 
 
 def _location(program: Program, tensor: int) -> Location:
-    symbol, offset = emit.location_of(program, tensor)
+    symbol, offset = names.location_of(program, tensor)
     return Location(symbol=symbol, offset=offset, bytes=program.graph.tensors[tensor].bytes)
 
 
@@ -54,7 +55,7 @@ def _port(program: Program, index: int) -> TensorPort:
         scale=tensor.quantisation.scale if tensor.quantisation else 1.0,
         zero_point=tensor.quantisation.zero_point if tensor.quantisation else 0,
         location=location,
-        memory="sram" if location.symbol == emit.ARENA else "flash",
+        memory="sram" if location.symbol == names.ARENA else "flash",
     )
 
 
@@ -66,13 +67,13 @@ def _layer(program: Program, schedule: Schedule, position: int, op: Operator) ->
     if patched is not None:
         pixels = output.shape[1] * output.shape[2]
         macs = macs // pixels * patched.geometry.pixels(output.index)
-        calls = patched.geometry.grid[0] * patched.geometry.grid[1]
+        calls = calls_of(patched, op)
     whole = patched is None or position == patched.last
     return LayerEntry(
         index=op.index,
         name=output.name,
         op=op.kind,
-        symbol=emit.layer_symbol(op),
+        symbol=names.layer_symbol(op),
         shape_in=graph.input_of(op).shape,
         shape_out=output.shape,
         macs=macs,

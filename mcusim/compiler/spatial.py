@@ -59,3 +59,10 @@ def keeps_channels(graph: Graph, op: Operator) -> bool:
         op.kind is OpKind.DEPTHWISE_CONV_2D
         and extent(graph.input_of(op)).channels == extent(graph.output_of(op)).channels
     )
+
+
+def live_behind(graph: Graph, first: int, last: int) -> set[int]:
+    """Tensors that positions ``first`` to ``last`` make and that are still needed afterwards."""
+    made = {tensor for op in graph.operators[first : last + 1] for tensor in op.outputs}
+    needed = {tensor for op in graph.operators[last + 1 :] for tensor in op.inputs}
+    return made & (needed | set(graph.outputs))

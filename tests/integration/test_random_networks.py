@@ -14,7 +14,15 @@ from mcusim.compiler import spatial
 from mcusim.compiler.build import build
 from mcusim.compiler.live_ranges import Sharing
 from mcusim.compiler.memory_plan import plan_memory
-from mcusim.compiler.schedule import InputIn, layer_schedule, parse_spec, patch_ends, patch_schedule
+from mcusim.compiler.schedule import (
+    InputIn,
+    Schedule,
+    Stage,
+    layer_schedule,
+    parse_spec,
+    patch_ends,
+    patch_schedule,
+)
 from mcusim.network import executor
 from mcusim.network.graph import Activation, Graph
 from mcusim.network.zoo.builder import Builder
@@ -43,6 +51,17 @@ def random_network(rng: random.Random) -> Graph:
     return net.graph(net.dense(net.flatten(net.global_average_pool(x)), 4))
 
 
+def random_stream(rng: random.Random, graph: Graph, last: int) -> Schedule:
+    """One stream up to operator ``last`` and the rest as a whole."""
+    chunk = rng.choice([1, 2])
+    bands = rng.randint(1, min(3, spatial.extent(graph.output_of(graph.operators[last])).width))
+    stages = (
+        Stage(first=0, last=last, mode="bands", bands=bands, chunk=chunk),
+        Stage(first=last + 1, last=graph.operators[-1].index, mode="op"),
+    )
+    return Schedule(name=f"bands:{bands}@{last}", stages=stages)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_firmware_equals_executor(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
@@ -54,7 +73,13 @@ def test_firmware_equals_executor(seed: int, tmp_path: Path) -> None:
     last = rng.choice(patch_ends(graph))
     size = spatial.extent(graph.output_of(graph.operators[last]))
     grid = (rng.randint(1, min(4, size.height)), rng.randint(1, min(4, size.width)))
-    for schedule in (layer_schedule(graph), patch_schedule(graph, grid, last)):
+    schedules = (
+        layer_schedule(graph),
+        patch_schedule(graph, grid, last),
+        parse_spec("stream", graph),
+        random_stream(rng, graph, last),
+    )
+    for schedule in schedules:
         built = build(
             graph,
             schedule,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcusim import chips, network
 from mcusim.compiler.build import BuildResult, build
 from mcusim.compiler.schedule import parse_spec
-from mcusim.network import executor
+from mcusim.network import executor, geometry
 from mcusim.simulate import simulate
 
 CHIP = "stm32f412zg"
@@ -78,6 +78,29 @@ def test_patches_leave_the_same_tensors(models: Path, tmp_path: Path, name: str,
     stage_end = int(spec.rpartition("@")[2])
     behind = [e for e in built.section.layers if e.index >= stage_end and e.op != "RESHAPE"]
     check_against_goldens(models, name, built, len(behind))
+
+
+@pytest.mark.parametrize("name", LAYER_MODELS)
+@pytest.mark.parametrize("input_in", ["sram", "flash"])
+def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str, input_in: str) -> None:
+    built = image_of(models, name, "stream", tmp_path, input_in)
+    whole = [entry for entry in built.section.layers if entry.output is not None]
+    check_against_goldens(models, name, built, len(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "input_in", "kibibytes"),
+    [("vww_96_int8", "flash", 17), ("person_detect", "flash", 17), ("person_detect", "sram", 17.5)],
+)
+def test_measured_peak_of_streams(
+    models: Path, tmp_path: Path, name: str, input_in: str, kibibytes: float
+) -> None:
+    """Arena, scratch, stack and statics together; not one multiplication more than layer by layer."""
+    built = image_of(models, name, "stream", tmp_path, input_in)
+    result = simulate(built.elf, CHIP, inputs=[golden_pairs(models, name)["rand"][0]])
+    assert result.trace.memory.sram_peak_bytes <= kibibytes * 1024
+    assert result.trace.memory.arena_high_water_bytes == built.plan.arena_bytes
+    assert result.trace.totals.macs == geometry.total_macs(network.load(models / f"{name}.tflite"))
 
 
 @pytest.mark.parametrize("spec", ["layer", "patch:3x3@7"])

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcusim import network
-from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, align, live_ranges, row_distance
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, live_ranges, row_distance
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.patches import Span
 from mcusim.compiler.placement import arena_bytes, lower_bound, place, settle
+from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Window
 

@@ -1,0 +1,148 @@
+"""C text of the stages that run in pieces: tensors, steps, layer functions and the stage's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcusim.compiler import spatial
+from mcusim.compiler.names import SCRATCH, STREAM_STATE, layer_symbol, location_of, stage_symbol
+from mcusim.compiler.patches import Span
+from mcusim.compiler.program import Program
+from mcusim.compiler.rows import rows_at_once
+from mcusim.compiler.stages import PatchStage, StreamStage
+from mcusim.network.graph import Operator
+
+
+def stage_source(program: Program, number: int, stage: PatchStage) -> str:
+    """Everything of one stage that runs in pieces."""
+    if isinstance(stage, StreamStage):
+        return _stream(program, number, stage)
+    operators = program.graph.operators[stage.first : stage.last + 1]
+    return "\n\n".join(
+        [
+            _patch_tensors(program, number, stage),
+            *(_patch_layer(program, op, number) for op in operators),
+            _patch_driver(program, number, stage),
+        ]
+    )
+
+
+def state_source(program: Program) -> str:
+    """What a stream keeps while it runs; streams run one after the other and share it."""
+    lengths = [s.last - s.first + 1 for s in program.ranges.stages if isinstance(s, StreamStage)]
+    return f"static mcu_stream_state {STREAM_STATE}[{max(lengths)}];" if lengths else ""
+
+
+class _Spans:
+    """Tables of spans, each written once."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._names: dict[tuple[Span, ...], str] = {}
+        self.lines: list[str] = []
+
+    def name(self, spans: tuple[Span, ...]) -> str:
+        if spans not in self._names:
+            name = self._names[spans] = f"spans_{self._number}_{len(self._names)}"
+            pairs = ", ".join(f"{{{span.first}, {span.end}}}" for span in spans)
+            self.lines.append(f"static const mcu_span {name}[] = {{{pairs}}};")
+        return self._names[spans]
+
+
+def _patch_tensors(program: Program, number: int, stage: PatchStage) -> str:
+    def describe(tensor: int, tables: _Spans) -> str:
+        size = spatial.extent(program.graph.tensors[tensor])
+        whole = program.lies_whole(tensor)
+        return (
+            f"static const mcu_patch_tensor patch_{number}_{tensor} = {{.base = {_address(program, tensor)}, "
+            f".rows = {tables.name(stage.geometry.rows[tensor])}, "
+            f".columns = {tables.name(stage.geometry.columns[tensor])}, "
+            f".height = {size.height if whole else 0}, .width = {size.width if whole else 0}, "
+            f".channels = {size.channels}}};"
+        )
+
+    return _tensors(number, stage, describe)
+
+
+def _tensors(number: int, stage: PatchStage, describe: Callable[[int, _Spans], str]) -> str:
+    tables = _Spans(number)
+    lines = [describe(tensor, tables) for tensor in stage.geometry.rows]
+    return "\n".join([*tables.lines, *lines])
+
+
+def _address(program: Program, tensor: int) -> str:
+    symbol, offset = location_of(program, tensor)
+    return f"{symbol} + {offset}"
+
+
+def _patch_layer(program: Program, op: Operator, number: int) -> str:
+    inputs = [f"&patch_{number}_{t}" for t in spatial.activations(program.graph, op)]
+    merge = int(program.merges_patch(op, program.ranges.stages[number]))
+    return (
+        f"static const mcu_patch_step step_{op.index:03d} = {{.op = &op_{op.index:03d}, .in = {inputs[0]}, "
+        f".in2 = {inputs[1] if len(inputs) > 1 else 'NULL'}, .out = &patch_{number}_{op.outputs[0]}, "
+        f".merge = {merge}}};\n\n"
+        f"MCU_LAYER void {layer_symbol(op)}(int32_t row, int32_t column) {{\n"
+        f"    mcu_run_patch(&step_{op.index:03d}, row, column, {SCRATCH});\n}}"
+    )
+
+
+def _patch_driver(program: Program, number: int, stage: PatchStage) -> str:
+    rows, columns = stage.geometry.grid
+    calls = "\n".join(
+        f"            {layer_symbol(op)}(row, column);"
+        for op in program.graph.operators[stage.first : stage.last + 1]
+    )
+    return (
+        f"MCU_LAYER void {stage_symbol(number)}(void) {{\n"
+        f"    for (int32_t row = 0; row < {rows}; ++row) {{\n"
+        f"        for (int32_t column = 0; column < {columns}; ++column) {{\n"
+        f"{calls}\n        }}\n    }}\n}}"
+    )
+
+
+def _stream(program: Program, number: int, stage: StreamStage) -> str:
+    operators = program.graph.operators[stage.first : stage.last + 1]
+    makers = {op.outputs[0]: step for step, op in enumerate(operators)}
+    declarations = [f"static mcu_stream_layer {layer_symbol(op)};" for op in operators]
+    steps = [f"    {_stream_step(program, number, stage, op, makers)}," for op in operators]
+    functions = [
+        f"MCU_LAYER static void {layer_symbol(op)}(int32_t first, int32_t end, int32_t band) {{\n"
+        f"    mcu_run_rows(&steps_{number}[{step}], first, end, band, {SCRATCH});\n}}"
+        for step, op in enumerate(operators)
+    ]
+    table = [f"static const mcu_stream_step steps_{number}[] = {{", *steps, "};"]
+    driver = (
+        f"MCU_LAYER void {stage_symbol(number)}(void) {{\n"
+        f"    mcu_run_stream(steps_{number}, {len(operators)}, {stage.bands}, {STREAM_STATE});\n}}"
+    )
+    parts = [_stream_tensors(program, number, stage), "\n".join(declarations), "\n".join(table)]
+    return "\n\n".join([*parts, *functions, driver])
+
+
+def _stream_tensors(program: Program, number: int, stage: StreamStage) -> str:
+    def describe(tensor: int, tables: _Spans) -> str:
+        size = spatial.extent(program.graph.tensors[tensor])
+        capacity = stage.rings.get(tensor)
+        return (
+            f"static const mcu_stream_tensor stream_{number}_{tensor} = {{"
+            f".base = {_address(program, tensor)}, .columns = {tables.name(stage.geometry.columns[tensor])}, "
+            f".height = {size.height}, .width = {size.width if capacity is None else 0}, "
+            f".channels = {size.channels}, .capacity = {size.height if capacity is None else capacity}}};"
+        )
+
+    return _tensors(number, stage, describe)
+
+
+def _stream_step(
+    program: Program, number: int, stage: StreamStage, op: Operator, makers: dict[int, int]
+) -> str:
+    inputs = spatial.activations(program.graph, op)
+    names = [f"&stream_{number}_{tensor}" for tensor in inputs]
+    made_by = [makers.get(tensor, -1) for tensor in inputs]
+    return (
+        f"{{.op = &op_{op.index:03d}, .in = {names[0]}, .in2 = {names[1] if len(names) > 1 else 'NULL'}, "
+        f".out = &stream_{number}_{op.outputs[0]}, .layer = {layer_symbol(op)}, .maker = {made_by[0]}, "
+        f".maker2 = {made_by[1] if len(made_by) > 1 else -1}, "
+        f".rows_at_once = {rows_at_once(op, stage.chunk)}}}"
+    )

@@ -1,0 +1,42 @@
+"""Symbols of the generated firmware, and where in it activations lie."""
+
+from __future__ import annotations
+
+from mcusim.compiler.program import Program
+from mcusim.network.graph import Graph, Operator, OpKind
+
+INVOKE = "mcusim_invoke"
+ARENA = "mcu_arena"
+SCRATCH = "mcu_scratch"
+STREAM_STATE = "stream_state"
+_SHORT_NAMES = {
+    OpKind.CONV_2D: "conv",
+    OpKind.DEPTHWISE_CONV_2D: "depthwise",
+    OpKind.FULLY_CONNECTED: "dense",
+    OpKind.AVERAGE_POOL_2D: "average_pool",
+    OpKind.MAX_POOL_2D: "max_pool",
+    OpKind.RESIZE_NEAREST_NEIGHBOR: "resize",
+}
+
+
+def layer_symbol(op: Operator) -> str:
+    """The C function of an operator, for example mcu_layer_007_depthwise."""
+    return f"mcu_layer_{op.index:03d}_{_SHORT_NAMES.get(op.kind, op.kind.lower())}"
+
+
+def stage_symbol(number: int) -> str:
+    """The C function of a stage that runs in pieces."""
+    return f"mcu_stage_{number}"
+
+
+def input_symbol(graph: Graph, tensor: int) -> str:
+    """The read-only object that holds a network input which lies in flash."""
+    return f"mcu_input_{graph.inputs.index(tensor)}"
+
+
+def location_of(program: Program, tensor: int) -> tuple[str, int]:
+    """Symbol and byte offset at which an activation lies."""
+    root = program.ranges.roots[tensor]
+    if root in program.ranges.buffers:
+        return ARENA, program.offsets[root]
+    return input_symbol(program.graph, root), 0
