@@ -13,7 +13,7 @@ from mcusim.report.canvas import bar
 from mcusim.trace import Layer, Trace
 
 WIDE = 96
-"""Columns from which on the table shows shapes and touched bytes as well."""
+"""Columns from which on the table shows shapes and live or touched bytes as well."""
 LONGEST = 24
 """Characters of a layer's name; longer ones are cut."""
 OP_NAMES = {
@@ -67,6 +67,7 @@ def _columns(trace: Trace, width: int, *, blocks: bool) -> list[_Column]:
     wide = width >= WIDE
     total = trace.totals.cycles
     most = max(1, max(layer.cycles for layer in trace.layers))
+    bar_width = 14 if wide and not any(layer.live_peak_bytes for layer in trace.layers) else 10
     columns = [_Column("#", lambda layer: str(layer.index)), _Column("layer", layer_label, right=False)]
     if wide and any(layer.shape_out for layer in trace.layers):
         columns.append(_Column("output", lambda layer: figures.shape(layer.shape_out)))
@@ -75,14 +76,29 @@ def _columns(trace: Trace, width: int, *, blocks: bool) -> list[_Column]:
     columns += [
         _Column("cycles", lambda layer: figures.count(layer.cycles)),
         _Column("share", lambda layer: figures.percent(layer.cycles, total)),
-        _Column("", lambda layer: bar(layer.cycles / most, 14 if wide else 10, blocks=blocks), right=False),
+        _Column("", lambda layer: bar(layer.cycles / most, bar_width, blocks=blocks), right=False),
     ]
     if any(layer.macs for layer in trace.layers):
         columns.append(_Column("MAC/cycle", _efficiency))
     columns.append(_Column("stack", lambda layer: figures.kib(layer.stack_bytes)))
-    if wide and any(layer.touched_bytes for layer in trace.layers):
-        columns.append(_Column("touched", lambda layer: figures.kib(layer.touched_bytes)))
+    if wide:
+        columns += _memory_columns(trace, blocks=blocks)
     return columns
+
+
+def _memory_columns(trace: Trace, *, blocks: bool) -> list[_Column]:
+    """The most bytes live in a layer, with a bar; the bytes that it touched where that was not measured."""
+    most = max(layer.live_peak_bytes for layer in trace.layers)
+    if most:
+        return [
+            _Column("live", lambda layer: figures.kib(layer.live_peak_bytes)),
+            _Column(
+                "", lambda layer: bar(layer.live_peak_bytes / most, 6, blocks=blocks, style="blue"), False
+            ),
+        ]
+    if any(layer.touched_bytes for layer in trace.layers):
+        return [_Column("touched", lambda layer: figures.kib(layer.touched_bytes))]
+    return []
 
 
 def _efficiency(layer: Layer) -> Text:

@@ -135,3 +135,16 @@ def test_functions_taken_as_layers_keep_their_names(monkeypatch: pytest.MonkeyPa
     text = plain(example_trace.changed(layers=(taken,)), monkeypatch)
     assert re.search(r"^0 +a_function_with_quite_a~ +500 ", text, re.MULTILINE)
     assert "output" not in text
+
+
+def test_live_bytes_have_a_bar_and_take_the_place_of_touched_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (24_576, 6_144)
+    layers = tuple(
+        msgspec.structs.replace(layer, live_peak_bytes=size)
+        for layer, size in zip(example_trace.trace().layers, sizes, strict=True)
+    )
+    text = plain(example_trace.changed(layers=layers), monkeypatch)
+    assert "touched" not in text
+    assert row(text, "0  CONV_2D").endswith("24.0 KiB  ██████")
+    assert row(text, "3  DENSE").endswith("6.0 KiB  █▌")
+    assert max(len(line) for line in text.splitlines()) <= 100
