@@ -37,11 +37,13 @@ def _split_shapes(graph: Graph, op: Operator, where: str) -> list[tuple[int, ...
 
 
 def _dense_shape(graph: Graph, op: Operator, where: str) -> tuple[int, ...]:
+    """Every row of as many inputs as an output has weights becomes a row of outputs."""
     shape, found = graph.input_of(op).shape, graph.output_of(op).shape
     outputs, depth = graph.input_of(op, 1).shape
-    if math.prod(shape) != depth:
+    if math.prod(shape) % depth:
         raise InputError(f"{where} has {depth} weights per output for {math.prod(shape)} inputs")
-    return (*found[:-1], outputs) if math.prod(found[:-1]) == 1 else (1, outputs)
+    rows = math.prod(shape) // depth
+    return (*found[:-1], outputs) if math.prod(found[:-1]) == rows else (rows, outputs)
 
 
 def _permuted_shape(graph: Graph, op: Operator, where: str) -> tuple[int, ...]:

@@ -44,7 +44,10 @@ def random(seed: int, shape: Sequence[int], dtype: type[np.generic] = np.int8) -
 def check(
     tensors: Sequence[StoredTensor], op: StoredOperator, inputs: dict[int, NDArray[Any]]
 ) -> list[NDArray[Any]]:
-    """Run a model of one operator in both interpreters, expect equal outputs and return them."""
+    """Run a model of one operator in both interpreters, expect equal outputs and return them.
+
+    The executor runs it in a batch with another input too, which must not change anything.
+    """
     raw = model(tensors, [op], list(inputs), op.outputs)
     interpreter = runtime.Interpreter.from_bytes(raw, arena_size=ARENA_BYTES)
     for i, x in enumerate(inputs.values()):
@@ -55,6 +58,10 @@ def check(
     found = executor.outputs(graph, list(inputs.values()))
     for i, output in enumerate(found):
         np.testing.assert_array_equal(output, interpreter.get_output(i))
+    batch = [np.concatenate([x, np.flip(x)]) for x in inputs.values()]
+    for output, pair in zip(found, executor.outputs(graph, batch), strict=True):
+        assert len(pair) == 2
+        np.testing.assert_array_equal(output, pair[:1])
     return found
 
 
@@ -355,19 +362,20 @@ def test_transposed_convolution(
 def test_dense(
     data: st.DataObject, inputs: int, outputs: int, per_channel: bool, biased: bool, seed: int
 ) -> None:
+    rows = data.draw(st.sampled_from([(), (), (2,), (3, 2)]))
     kernels = weights(data, (outputs, inputs), seed)
     if not per_channel:
         kernels.scales, kernels.zero_points = kernels.scales[:1], (0,)
-    source = activation(data, (1, inputs))
-    tensors = [source, kernels, bias(source, kernels, seed), activation(data, (1, outputs))]
-    options = {"FusedActivationFunction": data.draw(activations)}
+    source = activation(data, (1, *rows, inputs))
+    tensors = [source, kernels, bias(source, kernels, seed), activation(data, (1, *rows, outputs))]
+    options = {"FusedActivationFunction": data.draw(activations), "KeepNumDims": bool(rows)}
     op = StoredOperator(
         BuiltinOperator.FULLY_CONNECTED,
         (0, 1, 2) if biased else (0, 1, -1),
         (3,),
         ("FullyConnectedOptions", options),
     )
-    check(tensors, op, {0: random(seed + 1, (1, inputs))})
+    check(tensors, op, {0: random(seed + 1, source.shape)})
 
 
 @EXAMPLES

@@ -102,17 +102,17 @@ def transpose_conv(graph: Graph, op: Operator, operands: Sequence[Activation]) -
 
 
 def fully_connected(graph: Graph, op: Operator, operands: Sequence[Activation]) -> Activation:
-    """Everything behind the batch dimension, flattened, with weights [outputs, inputs]."""
+    """Weights [outputs, inputs] on everything behind the batch dimension, flattened into rows of inputs."""
     constants = fully_connected_constants(graph, op)
     out = requantise(dense_sums(operands, constants.in_zp), constants)
-    return out.reshape(out.shape[0], *graph.output_of(op).shape[1:])
+    return out.reshape(operands[0].shape[0], *graph.output_of(op).shape[1:])
 
 
 def dense_sums(operands: Sequence[Activation], in_zp: int) -> Int64Array:
-    """Sums of (input - zero point) * weight, without bias: int64 [n, outputs]."""
+    """Sums of (input - zero point) * weight, without bias: int64 [n * rows, outputs]."""
     x, weights = operands[0], operands[1]
     dtype = _exact_dtype(weights)
-    rows = x.reshape(x.shape[0], -1).astype(dtype) - in_zp
+    rows = x.reshape(-1, weights.shape[1]).astype(dtype) - in_zp
     sums: Int64Array = (rows @ weights.T.astype(dtype)).astype(np.int64)
     return sums
 
