@@ -15,7 +15,7 @@ from mcusim.errors import InputError, McusimError
 from mcusim.image import Image
 from mcusim.machine import Event, EventKind, Machine, Setup, Snapshot
 from mcusim.machine.memory import PAINT, Memory
-from mcusim.machine.ports import Array, read_outputs, split_inferences, write_inputs
+from mcusim.machine.ports import Array, assume_inputs, read_outputs, split_inferences, write_inputs
 from mcusim.profile import LayerMark, Profile, document, instructions
 from mcusim.profile import build as build_profile
 from mcusim.profile import memory as memory_parts
@@ -70,7 +70,7 @@ def simulate(
 
     ``inputs`` are written where the layer section says when execution first reaches the network; those of
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
-    matches as layers, ``memory`` measures changes in SRAM, ``console`` gets the firmware's output.
+    matches as layers, ``memory`` follows every access to SRAM, ``console`` gets the firmware's output.
     ``memory_map`` keeps which layer's data lay where in SRAM over time, at some cost in time.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
@@ -195,7 +195,9 @@ class _Run:
             if event.kind is EventKind.ENTERED and event.value == self._invoke and at_entry is None:
                 at_entry = self._machine.snapshot()
                 if inferences:
-                    write_inputs(self._image, self._machine.memory, inferences[0])
+                    write_inputs(self._image, self._machine.port, inferences[0])
+                else:
+                    assume_inputs(self._image, self._machine.port)
                 started = self._machine.core.cycles
             if event.kind is EventKind.RETURNED:
                 if event.value == self._invoke and not returned:
@@ -215,7 +217,7 @@ class _Run:
 
     def _infer_again(self, at_entry: Snapshot, inputs: Sequence[Array]) -> None:
         self._machine.restart(at_entry)
-        write_inputs(self._image, self._machine.memory, inputs)
+        write_inputs(self._image, self._machine.port, inputs)
         self._machine.begin_call()
         while True:
             event = self._machine.run()
@@ -227,7 +229,7 @@ class _Run:
 
     def _leave(self, cycles: int) -> None:
         self._cycles.append(cycles)
-        self._outputs.append(read_outputs(self._image, self._machine.memory))
+        self._outputs.append(read_outputs(self._image, self._machine.port))
 
     def _invoke_name(self) -> str:
         return self._image.layers.invoke if self._image.layers else ""
@@ -258,7 +260,7 @@ class _Run:
             self._chip,
             stack_bytes=self._profile.stack_bytes,
             parts=self._machine.spec.sram,
-            high_water=counts.high_water,
+            counts=counts,
             read=self._machine.memory.read,
             paint=PAINT,
         )
@@ -272,7 +274,10 @@ class _Run:
             ending,
             timing=trace.TimingInfo(model=DEFAULT_MODEL, version=MODEL_VERSION, error=MODEL_ERROR),
             inference_cycles=self._cycles,
-            warnings=self._machine.warnings,
+            warnings=(
+                *self._machine.warnings,
+                *memory_parts.warnings(self._image, profile.counts.memory),
+            ),
             host=trace.Host(seconds=self._machine.host_seconds, mcusim_version=__version__),
             hot_instructions=hot_instructions(
                 profile, self._image, self._machine.memory.read, TimingModel(DEFAULT_MODEL)

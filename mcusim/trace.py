@@ -66,7 +66,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):
-    """``high_water_bytes``: from the region's start to the end of the highest byte that changed."""
+    """``high_water_bytes``: from the region's start to the end of the highest byte that was written."""
 
     name: str
     size: int
@@ -74,7 +74,12 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """sram_peak = static + arena + scratch + stack + heap. ``input_bytes`` lies inside ``arena_bytes``."""
+    """sram_peak = static + arena + scratch + stack + heap. ``input_bytes`` lies inside ``arena_bytes``.
+
+    The last three are 0 where accesses were not followed. ``touched_bytes``: distinct SRAM bytes read or
+    written; ``live_peak_bytes``: the most that at one moment held a value still to be read;
+    ``unread_bytes``: bytes written whose value nobody read, each time counted.
+    """
 
     sram_peak_bytes: int
     static_bytes: int
@@ -85,11 +90,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     input_bytes: int
     regions: tuple[Region, ...]
     arena_high_water_bytes: int = 0
+    touched_bytes: int = 0
+    live_peak_bytes: int = 0
+    unread_bytes: int = 0
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """``macs``: of the calls made. ``touched_bytes``: SRAM bytes that changed, the stack's among them.
-    ``live_peak_bytes``: 0 where liveness was not measured. ``stack_bytes``: below the layer's entry."""
+    """``macs``: of the calls made. ``touched_bytes``: distinct SRAM bytes read or written, the stack's
+    among them. ``live_peak_bytes``: the most SRAM bytes that at one moment held a value still to be read, by
+    the layer or after it. Both are 0 where accesses were not followed. ``stack_bytes``: below the
+    layer's entry."""
 
     index: int
     name: str

@@ -12,7 +12,7 @@ from assembler import ORIGIN, assemble
 from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_ALL, Uc, arm_const
 
 from mcusim import core
-from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, SramRegion, Watch
+from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, SramRegion, Stop, TrackedBank, Watch
 
 Prefer = Literal["native", "twin"]
 SRAM, SRAM_SIZE = 0x20000000, 0x4000
@@ -70,6 +70,7 @@ class Bench:
             self.program.functions(self.watches),
             self.stack_limit,
             self.cycle_limit,
+            [TrackedBank((SRAM,), memoryview(self.sram).cast("B"))],
         )
         self.core = core.create(self.uc, spec, self.prefer)
 
@@ -85,7 +86,15 @@ class Bench:
 
     def go(self, address: int) -> None:
         """Let the engine run until something stops it."""
-        self.uc.emu_start(address | 1, 0)
+        while True:
+            try:
+                self.uc.emu_start(address | 1, 0)
+            finally:
+                address = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
+                self.core.pause(address & ~1)
+            if self.core.stop_state().stop is not Stop.AGAIN:
+                return
+            self.core.resume()
 
     def call(self, name: str, *arguments: int) -> None:
         """Call ``name`` with up to four arguments, until something stops it."""

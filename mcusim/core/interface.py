@@ -22,6 +22,7 @@ class Stop(enum.IntEnum):
     CYCLES = 3  # the cycle limit is reached
     STACK = 4  # the stack pointer went below the limit
     UNDECODED = 5  # a run holds an instruction that the decoder does not know
+    AGAIN = 6  # nothing happened: emulation just has to be started again
 
 
 class Watch(enum.IntFlag):
@@ -51,9 +52,17 @@ class CodeRegion:
 
 @dataclass(frozen=True)
 class SramRegion:
-    """Memory whose changes are found by comparison at layer boundaries."""
+    """A part of the SRAM whose high-water mark is told apart."""
 
     start: int
+    data: memoryview
+
+
+@dataclass(frozen=True)
+class TrackedBank:
+    """SRAM whose accesses are followed: ``data`` appears at each of ``starts``."""
+
+    starts: tuple[int, ...]
     data: memoryview
 
 
@@ -62,7 +71,8 @@ class CoreSpec:
     """Everything a core needs to know before the first instruction.
 
     ``model`` names a fetch and pipeline variant of ``mcusim.timing``. ``functions`` is sorted by start.
-    ``stack_limit`` is the lowest address the stack pointer may have, 0 for none.
+    ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
+    memory is not measured.
     """
 
     model: str
@@ -71,6 +81,7 @@ class CoreSpec:
     functions: Sequence[FunctionRange]
     stack_limit: int = 0
     cycle_limit: int = 0
+    tracked: Sequence[TrackedBank] = ()
 
 
 @dataclass(frozen=True)
@@ -101,9 +112,10 @@ class CallNode:
 class LayerRecord:
     """Totals over all calls of the function marked LAYER that starts at ``function``, callees included.
 
-    ``touched_bytes`` counts the distinct SRAM bytes that changed between entry and return of any call;
-    ``stack_bytes`` is the deepest stack below the stack pointer at entry. A call that has not returned is
-    not in the totals, but its bytes are.
+    ``touched_bytes`` counts the distinct SRAM bytes read or written between entry and return of any call;
+    ``stack_bytes`` is the deepest stack below the stack pointer at entry; ``live_peak_bytes`` the most SRAM
+    bytes that at one moment of any call held a value still to be read, by the layer or after it. A call
+    that has not returned is not in the totals, but its bytes are.
     """
 
     function: int
@@ -112,6 +124,33 @@ class LayerRecord:
     instructions: int
     touched_bytes: int
     stack_bytes: int
+    live_peak_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class UnwrittenRead:
+    """``pc`` read SRAM that was never written: ``count`` times, ``address`` was where first."""
+
+    pc: int
+    address: int
+    count: int
+
+
+@dataclass(frozen=True)
+class MemoryCount:
+    """What happened in SRAM since ``begin``; zeros where memory is not measured.
+
+    ``touched_bytes``: distinct bytes read or written. ``live_peak_bytes``: the most bytes that at one moment
+    held a value still to be read. ``unread_bytes``: bytes written whose value was never read, each time
+    counted. ``unwritten``: reads of bytes never written, by instruction. ``lost_accesses``: accesses that
+    could not be followed; all else is exact if there are none.
+    """
+
+    touched_bytes: int = 0
+    live_peak_bytes: int = 0
+    unread_bytes: int = 0
+    unwritten: tuple[UnwrittenRead, ...] = ()
+    lost_accesses: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +166,8 @@ class Counts:
     sp_min: int
     sp_min_chain: Sequence[int]
     high_water: Sequence[int] = field(default_factory=tuple)
-    """Per SRAM region: end of the highest changed byte, relative to the region's start."""
+    """Per SRAM region: end of the highest written byte, relative to the region's start."""
+    memory: MemoryCount = field(default_factory=MemoryCount)
 
 
 @dataclass(frozen=True)
@@ -159,16 +199,23 @@ class Core(Protocol):
     def call_chain(self) -> Sequence[int]:
         """Starts of the functions on the shadow call stack, outermost first."""
 
-    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0, measure: bool = True) -> None:
         """Forget all counts; execution starts at ``address`` with a taken branch.
 
         With a ``return_address`` the first frame is a call: reaching that address by a return stops with
         ``RETURNED``, which serves batches that enter a function again. A stop on entry does not apply to
-        ``address`` itself. The SRAM content of this moment is the one that changes are measured against.
+        ``address`` itself. All SRAM counts as never written; without ``measure`` accesses are not followed.
         """
 
     def resume(self) -> None:
         """Clear the stop state; the engine goes on where it stopped."""
+
+    def pause(self, pc: int) -> None:
+        """The engine came to rest at ``pc``; to be called before the machine changes registers."""
+
+    def note(self, pc: int, address: int, size: int, store: bool) -> None:
+        """``size`` bytes are read or written that no instruction accesses by itself: inputs, exception
+        frames, segments loaded to SRAM. ``pc`` is the instruction to blame, 0 for none."""
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.

@@ -19,6 +19,7 @@ from ctypes import (
 from functools import cache
 from pathlib import Path
 
+from mcusim.timing.addressing import ACCESSES16, ACCESSES32, AccessEncoding
 from mcusim.timing.decode import ENCODINGS16, ENCODINGS32
 from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
@@ -65,10 +66,52 @@ class Timing(Structure):
     )
 
 
+class AccessRow(Structure):
+    """mcusim_access_encoding"""
+
+    _fields_ = (
+        ("mask", c_uint32),
+        ("value", c_uint32),
+        ("store", c_uint8),
+        ("unit", c_uint8),
+        ("form", c_uint8),
+        ("base", c_uint8),
+        ("index", c_uint8),
+        ("targets", c_uint8 * 2),
+        ("count", c_uint8),
+        ("registers", c_uint8),
+        ("is_signed", c_uint8),
+        ("exclusive", c_uint8),
+    )
+
+
+class AccessTable(Structure):
+    """mcusim_access_table"""
+
+    _fields_ = (
+        ("narrow", POINTER(AccessRow)),
+        ("wide", POINTER(AccessRow)),
+        ("narrow_count", c_uint32),
+        ("wide_count", c_uint32),
+    )
+
+
 class Region(Structure):
     """mcusim_region"""
 
     _fields_ = (("data", c_void_p), ("start", c_uint32), ("size", c_uint32))
+
+
+class Bank(Structure):
+    """mcusim_bank"""
+
+    _fields_ = (
+        ("data", c_void_p),
+        ("start", c_uint32),
+        ("size", c_uint32),
+        ("first", c_uint32),
+        ("is_tracked", c_uint32),
+    )
 
 
 class Function(Structure):
@@ -86,7 +129,13 @@ class Emulator(Structure):
         ("hook_del", c_void_p),
         ("emu_stop", c_void_p),
         ("reg_read", c_void_p),
+        ("control", c_void_p),
+        ("registers", c_void_p),
+        ("core_registers", c_int32 * 15),
+        ("status_register", c_int32),
         ("block_hook_kind", c_int32),
+        ("code_hook_kind", c_int32),
+        ("forget_code", c_int32),
         ("stack_pointer_register", c_int32),
     )
 
@@ -97,9 +146,13 @@ class Spec(Structure):
     _fields_ = (
         ("emulator", Emulator),
         ("timing", POINTER(Timing)),
+        ("accesses", POINTER(AccessTable)),
+        ("banks", POINTER(Bank)),
         ("code", POINTER(Region)),
         ("sram", POINTER(Region)),
         ("functions", POINTER(Function)),
+        ("bank_count", c_uint32),
+        ("tracked_bytes", c_uint32),
         ("code_count", c_uint32),
         ("sram_count", c_uint32),
         ("function_count", c_uint32),
@@ -142,7 +195,15 @@ class LayerRow(Structure):
         ("touched_bytes", c_uint64),
         ("function", c_uint32),
         ("stack_bytes", c_uint32),
+        ("live_peak_bytes", c_uint32),
+        ("unused", c_uint32),
     )
+
+
+class UnwrittenRow(Structure):
+    """mcusim_unwritten_read"""
+
+    _fields_ = (("count", c_uint64), ("pc", c_uint32), ("address", c_uint32))
 
 
 class Totals(Structure):
@@ -157,6 +218,18 @@ class Totals(Structure):
         ("sp_min", c_uint32),
         ("sp_min_node", c_int32),
         ("current_node", c_int32),
+    )
+
+
+class MemoryRow(Structure):
+    """mcusim_memory_count"""
+
+    _fields_ = (
+        ("touched_bytes", c_uint64),
+        ("unread_bytes", c_uint64),
+        ("lost_accesses", c_uint64),
+        ("live_peak_bytes", c_uint32),
+        ("unwritten", c_uint32),
     )
 
 
@@ -195,8 +268,10 @@ _CORE = c_void_p
 _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_new": (_CORE, (POINTER(Spec),)),
     "mcusim_core_free": (None, (_CORE,)),
-    "mcusim_core_begin": (None, (_CORE, c_uint32, c_uint32, c_uint32)),
+    "mcusim_core_begin": (None, (_CORE, c_uint32, c_uint32, c_uint32, c_int32)),
     "mcusim_core_resume": (None, (_CORE,)),
+    "mcusim_core_pause": (None, (_CORE, c_uint32)),
+    "mcusim_core_note": (None, (_CORE, c_uint32, c_uint32, c_uint32, c_int32)),
     "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),
     "mcusim_core_finish": (None, (_CORE, c_uint32)),
     "mcusim_core_cycles": (c_uint64, (_CORE,)),
@@ -208,6 +283,8 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_nodes": (None, (_CORE, POINTER(NodeRow))),
     "mcusim_core_layers": (None, (_CORE, POINTER(LayerRow))),
     "mcusim_core_high_water": (None, (_CORE, POINTER(c_uint32))),
+    "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
+    "mcusim_core_unwritten": (None, (_CORE, POINTER(UnwrittenRow))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
     "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
 }
@@ -252,6 +329,35 @@ def _row(encoding: Encoding) -> EncodingRow:
 def _tables() -> tuple[ctypes.Array[EncodingRow], ctypes.Array[EncodingRow]]:
     narrow, wide = [_row(e) for e in ENCODINGS16], [_row(e) for e in ENCODINGS32]
     return (EncodingRow * len(narrow))(*narrow), (EncodingRow * len(wide))(*wide)
+
+
+def _access_row(encoding: AccessEncoding) -> AccessRow:
+    row = AccessRow()
+    for name in (
+        "mask",
+        "value",
+        "store",
+        "unit",
+        "form",
+        "base",
+        "index",
+        "count",
+        "registers",
+        "exclusive",
+    ):
+        setattr(row, name, int(getattr(encoding, name)))
+    row.targets[:] = _padded(encoding.targets, 2)
+    row.is_signed = encoding.signed
+    return row
+
+
+@cache
+def access_table() -> AccessTable:
+    """The decoder of memory accesses in native form."""
+    narrow, wide = [_access_row(e) for e in ACCESSES16], [_access_row(e) for e in ACCESSES32]
+    return AccessTable(
+        (AccessRow * len(narrow))(*narrow), (AccessRow * len(wide))(*wide), len(narrow), len(wide)
+    )
 
 
 def timing_table(model: TimingModel) -> Timing:

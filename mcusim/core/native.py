@@ -8,11 +8,12 @@ from ctypes import byref, c_uint32, c_void_p
 from typing import Any
 
 import numpy as np
-from unicorn import UC_HOOK_BLOCK, arm_const
+from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, arm_const, unicorn_const
 from unicorn.unicorn_py3 import unicorn as binding
 from unicorn.unicorn_py3.unicorn import Uc
 
 from mcusim.core import library as lib
+from mcusim.core import registers
 from mcusim.core.interface import (
     CallNode,
     CodeRegion,
@@ -20,10 +21,13 @@ from mcusim.core.interface import (
     Counts,
     FunctionRange,
     LayerRecord,
+    MemoryCount,
     RunCount,
     SramRegion,
     Stop,
     StopState,
+    TrackedBank,
+    UnwrittenRead,
 )
 from mcusim.timing.model import TimingModel
 
@@ -41,6 +45,31 @@ def _functions(functions: Sequence[FunctionRange]) -> ctypes.Array[lib.Function]
     return (lib.Function * len(rows))(*rows)
 
 
+def _banks(tracked: Sequence[TrackedBank], code: Sequence[CodeRegion]) -> ctypes.Array[lib.Bank]:
+    """SRAM at all its addresses, then the memory that only holds code; nothing if nothing is tracked."""
+    rows: list[lib.Bank] = []
+    first = 0
+    for bank in tracked:
+        content = np.frombuffer(bank.data, np.uint8)
+        rows += [lib.Bank(content.ctypes.data, start, content.size, first, 1) for start in bank.starts]
+        first += content.size
+    known = {start for bank in tracked for start in bank.starts}
+    for region in code if tracked else ():
+        if region.start not in known:
+            content = np.frombuffer(region.data, np.uint8)
+            rows.append(lib.Bank(content.ctypes.data, region.start, content.size, 0, 0))
+    return (lib.Bank * len(rows))(*rows)
+
+
+_CORE_REGISTERS = (
+    *range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R0 + 13),
+    arm_const.UC_ARM_REG_SP,
+    arm_const.UC_ARM_REG_LR,
+)
+_FORGET_CODE = unicorn_const.UC_CTL_IO_WRITE << 30 | 2 << 26 | unicorn_const.UC_CTL_TB_REMOVE_CACHE
+"""``uc_ctl_remove_cache`` as the macros of Unicorn's unicorn.h encode it: a write of two arguments."""
+
+
 def _emulator(uc: Uc) -> lib.Emulator:
     """The engine's handle and functions; the binding keeps them under names of its own."""
 
@@ -54,6 +83,12 @@ def _emulator(uc: Uc) -> lib.Emulator:
         hook_del=address(library.uc_hook_del),
         emu_stop=address(library.uc_emu_stop),
         reg_read=address(library.uc_reg_read),
+        control=address(library.uc_ctl),
+        registers=registers.find(uc),
+        core_registers=_CORE_REGISTERS,
+        status_register=arm_const.UC_ARM_REG_XPSR,
+        code_hook_kind=UC_HOOK_CODE,
+        forget_code=ctypes.c_int32(_FORGET_CODE).value,
         block_hook_kind=UC_HOOK_BLOCK,
         stack_pointer_register=arm_const.UC_ARM_REG_SP,
     )
@@ -68,10 +103,15 @@ class NativeCore:
         self._uc = uc
         self._timing = lib.timing_table(TimingModel(spec.model))
         code, sram, functions = _regions(spec.code), _regions(spec.sram), _functions(spec.functions)
-        self._kept = (spec, code, sram, functions)
+        banks = _banks(spec.tracked, spec.code)
+        self._kept = (spec, code, sram, functions, banks)
         native = lib.Spec(
             emulator=_emulator(uc),
             timing=ctypes.pointer(self._timing),
+            accesses=ctypes.pointer(lib.access_table()),
+            banks=banks,
+            bank_count=len(banks),
+            tracked_bytes=sum(bank.data.nbytes for bank in spec.tracked),
             code=code,
             sram=sram,
             functions=functions,
@@ -107,13 +147,21 @@ class NativeCore:
         totals = self._totals()
         return _chain(self._nodes(totals.nodes), totals.current_node)
 
-    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0, measure: bool = True) -> None:
         """Forget all counts and start at ``address``."""
-        self._library.mcusim_core_begin(self._handle, address, stack_pointer, return_address)
+        self._library.mcusim_core_begin(self._handle, address, stack_pointer, return_address, measure)
 
     def resume(self) -> None:
         """Clear the stop state."""
         self._library.mcusim_core_resume(self._handle)
+
+    def pause(self, pc: int) -> None:
+        """The engine came to rest at ``pc``."""
+        self._library.mcusim_core_pause(self._handle, pc)
+
+    def note(self, pc: int, address: int, size: int, store: bool) -> None:
+        """An access that no instruction makes by itself."""
+        self._library.mcusim_core_note(self._handle, pc, address, size, store)
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine moves execution to ``address``."""
@@ -132,6 +180,7 @@ class NativeCore:
     def counts(self) -> Counts:
         """Everything counted so far; runs sorted by address."""
         totals = self._totals()
+        memory = self._memory()
         nodes = self._nodes(totals.nodes)
         high_water = (c_uint32 * len(self._kept[2]))()
         self._library.mcusim_core_high_water(self._handle, high_water)
@@ -144,6 +193,7 @@ class NativeCore:
             sp_min=totals.sp_min,
             sp_min_chain=_chain(nodes, totals.sp_min_node),
             high_water=tuple(high_water),
+            memory=memory,
         )
 
     def close(self) -> None:
@@ -172,8 +222,29 @@ class NativeCore:
         rows = (lib.LayerRow * count)()
         self._library.mcusim_core_layers(self._handle, rows)
         return tuple(
-            LayerRecord(r.function, r.calls, r.cycles, r.instructions, r.touched_bytes, r.stack_bytes)
+            LayerRecord(
+                r.function,
+                r.calls,
+                r.cycles,
+                r.instructions,
+                r.touched_bytes,
+                r.stack_bytes,
+                r.live_peak_bytes,
+            )
             for r in rows
+        )
+
+    def _memory(self) -> MemoryCount:
+        totals = lib.MemoryRow()
+        self._library.mcusim_core_memory(self._handle, byref(totals))
+        rows = (lib.UnwrittenRow * totals.unwritten)()
+        self._library.mcusim_core_unwritten(self._handle, rows)
+        return MemoryCount(
+            touched_bytes=totals.touched_bytes,
+            live_peak_bytes=totals.live_peak_bytes,
+            unread_bytes=totals.unread_bytes,
+            unwritten=tuple(UnwrittenRead(r.pc, r.address, r.count) for r in rows),
+            lost_accesses=totals.lost_accesses,
         )
 
 

@@ -11,7 +11,8 @@ from unicorn import UC_HOOK_BLOCK, arm_const
 from unicorn.unicorn_py3.unicorn import Uc
 
 from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Stop, StopState, Watch
-from mcusim.core.twin_calls import CallState, Moment, SramMemory
+from mcusim.core.twin_access import AccessTracker
+from mcusim.core.twin_calls import CallState, Moment
 from mcusim.timing.decode import Instruction
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import RunCost, TimingModel, ends_line
@@ -54,8 +55,8 @@ class TwinCore:
         self._model = TimingModel(spec.model)
         self._starts = [function.start for function in spec.functions]
         self._by_start = {function.start: function for function in spec.functions}
-        self._sram = SramMemory(spec.sram)
-        self._calls = CallState(self._by_start, self._sram)
+        self._memory = AccessTracker(uc, spec)
+        self._calls = CallState(self._by_start, self._memory)
         self._costs: dict[tuple[int, int, bool], RunCost] = {}
         self._reset(0, 0)
         self._hook: int | None = uc.hook_add(UC_HOOK_BLOCK, self._on_block)
@@ -82,10 +83,10 @@ class TwinCore:
         """Starts of the functions on the shadow call stack, outermost first."""
         return self._calls.chain(self._calls.innermost_node)
 
-    def begin(self, address: int, stack_pointer: int, return_address: int = 0) -> None:
+    def begin(self, address: int, stack_pointer: int, return_address: int = 0, measure: bool = True) -> None:
         """Forget all counts and start at ``address``."""
         self._reset(address, stack_pointer)
-        self._sram.begin()
+        self._memory.begin(measure)
         self._calls.reset()
         function = self._function_at(address)
         self._calls.enter(function.start if function else address, return_address, self._now())
@@ -97,7 +98,16 @@ class TwinCore:
     def resume(self) -> None:
         """Clear the stop state."""
         self._stop_state = StopState(Stop.NONE)
-        self._sp = self._read_sp()
+        if self._start == self._end:
+            self._sp = self._read_sp()
+
+    def pause(self, pc: int) -> None:
+        """The engine came to rest at ``pc``."""
+        self._memory.pause(pc)
+
+    def note(self, pc: int, address: int, size: int, store: bool) -> None:
+        """An access that no instruction makes by itself."""
+        self._memory.note(pc, address, size, store)
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine moves execution to ``address``."""
@@ -130,7 +140,7 @@ class TwinCore:
     def counts(self) -> Counts:
         """Everything counted so far; runs sorted by address."""
         self._calls.settle(self._now())
-        self._calls.compare_sram()
+        memory, figures = self._memory.count()
         return Counts(
             cycles=self._cycles,
             instructions=self._instructions,
@@ -139,14 +149,16 @@ class TwinCore:
                 for (start, end, following, node), count in sorted(self._runs.items())
             ),
             nodes=tuple(self._calls.nodes),
-            layers=self._calls.layer_records(),
+            layers=self._calls.layer_records(figures.layer_peaks),
             sp_min=self._sp_min,
             sp_min_chain=self._calls.chain(self._sp_min_node),
-            high_water=tuple(self._sram.high_water),
+            high_water=tuple(self._memory.high_water(part) for part in self._spec.sram),
+            memory=memory,
         )
 
     def close(self) -> None:
-        """Remove the hook; further calls do nothing."""
+        """Remove the hooks; further calls do nothing."""
+        self._memory.close()
         if self._hook is not None:
             self._uc.hook_del(self._hook)
             self._hook = None
@@ -197,6 +209,7 @@ class TwinCore:
         return b""
 
     def _on_block(self, _uc: Uc, address: int, size: int, _user: object) -> None:
+        self._memory.settle()
         if not self._goes_on(address):
             if self._start != self._end:
                 self._commit(self._end, address)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from mcusim.core.interface import CallNode, FunctionRange, LayerRecord, SramRegion, Watch
+from mcusim.core.interface import CallNode, FunctionRange, LayerRecord, Watch
+from mcusim.core.twin_access import AccessTracker
 
 MAXIMUM_DEPTH = 1 << 16
 
@@ -35,50 +34,18 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Layer:
-    open: int = 0
     calls: int = 0
     cycles: int = 0
     instructions: int = 0
     stack_bytes: int = 0
-    touched: list[np.ndarray[tuple[int], np.dtype[np.bool_]]] = field(default_factory=list)
-
-
-class SramMemory:
-    """Finds changed bytes by comparison with a copy."""
-
-    def __init__(self, regions: Sequence[SramRegion]) -> None:
-        self._live = [np.frombuffer(region.data, np.uint8) for region in regions]
-        self._shadow = [content.copy() for content in self._live]
-        self.high_water = [0] * len(regions)
-
-    def begin(self) -> None:
-        """Measure changes against the present content."""
-        self._shadow = [content.copy() for content in self._live]
-        self.high_water = [0] * len(self._live)
-
-    def untouched(self) -> list[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-        """An empty set of bytes: one flag per byte of each region."""
-        return [np.zeros(content.size, np.bool_) for content in self._live]
-
-    def compare(self, layers: Sequence[_Layer]) -> None:
-        """Add the bytes changed since the last comparison to the layers' sets."""
-        for index, content in enumerate(self._live):
-            changed = content != self._shadow[index]
-            if not changed.any():
-                continue
-            self._shadow[index] = content.copy()
-            last = int(np.flatnonzero(changed)[-1]) + 1
-            self.high_water[index] = max(self.high_water[index], last)
-            for layer in layers:
-                layer.touched[index] |= changed
 
 
 class CallState:
     """What runs where in the call tree."""
 
-    def __init__(self, functions: Mapping[int, FunctionRange], sram: SramMemory) -> None:
+    def __init__(self, functions: Mapping[int, FunctionRange], memory: AccessTracker) -> None:
         self._functions = functions
-        self._sram = sram
+        self._memory = memory
         self.reset()
 
     def reset(self) -> None:
@@ -90,7 +57,7 @@ class CallState:
         self._since = Moment(0, 0, 0)
         self.lowest = 1 << 32
         self._layers = {
-            start: _Layer(touched=self._sram.untouched())
+            start: _Layer()
             for start, function in sorted(self._functions.items())
             if function.watch & Watch.LAYER
         }
@@ -108,16 +75,17 @@ class CallState:
             node = self.nodes[node].parent
         return tuple(reversed(chain))
 
-    def layer_records(self) -> tuple[LayerRecord, ...]:
-        """One record per layer function, by address."""
+    def layer_records(self, live_peaks: Mapping[int, int]) -> tuple[LayerRecord, ...]:
+        """One record per layer function, by address; ``live_peaks`` by the same."""
         return tuple(
             LayerRecord(
                 start,
                 layer.calls,
                 layer.cycles,
                 layer.instructions,
-                sum(int(touched.sum()) for touched in layer.touched),
+                self._memory.liveness.touched_bytes(start),
                 layer.stack_bytes,
+                live_peaks.get(start, 0),
             )
             for start, layer in self._layers.items()
         )
@@ -170,10 +138,6 @@ class CallState:
             )
         self._since = now
 
-    def compare_sram(self) -> None:
-        """Compare SRAM and credit the open layers."""
-        self._sram.compare([layer for layer in self._layers.values() if layer.open])
-
     def _node(self, parent: int, function: int) -> int:
         key = parent, function
         if key not in self._children:
@@ -188,8 +152,8 @@ class CallState:
         node = self._node(parent, address)
         frame = _Frame(back, node, address, bool(watch & Watch.STOP), bool(watch & Watch.LAYER), now, is_tail)
         if frame.is_layer:
-            self.compare_sram()
-            self._layers[address].open += 1
+            if self._memory.is_active:
+                self._memory.liveness.open(address)
             frame.outer_lowest, self.lowest = self.lowest, now.sp
         self._frames.append(frame)
         self.nodes[node] = replace(self.nodes[node], calls=self.nodes[node].calls + 1)
@@ -212,8 +176,8 @@ class CallState:
         if not frame.is_layer:
             return
         layer = self._layers[frame.function]
-        self.compare_sram()
-        layer.open -= 1
+        if self._memory.is_active:
+            self._memory.liveness.close()
         layer.calls += 1
         layer.cycles += now.cycles - frame.entry.cycles
         layer.instructions += now.instructions - frame.entry.instructions

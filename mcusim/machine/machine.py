@@ -14,7 +14,16 @@ from unicorn import unicorn_const as unicorn
 
 from mcusim import core
 from mcusim.chips import Chip
-from mcusim.core.interface import CodeRegion, Core, CoreSpec, FunctionRange, SramRegion, Stop, Watch
+from mcusim.core.interface import (
+    CodeRegion,
+    Core,
+    CoreSpec,
+    FunctionRange,
+    SramRegion,
+    Stop,
+    TrackedBank,
+    Watch,
+)
 from mcusim.errors import FaultError
 from mcusim.image import Image
 from mcusim.machine import engine, semihosting
@@ -25,7 +34,7 @@ from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import Access, Blame
-from mcusim.machine.memory import Memory
+from mcusim.machine.memory import DebugPort, Memory
 
 if TYPE_CHECKING:
     from unicorn.unicorn_py3.unicorn import Uc
@@ -87,7 +96,8 @@ class Snapshot:
 
 class Machine:
     """Boots on construction: memories loaded, registers as after reset. ``warnings`` grows as it runs;
-    ``host_seconds`` is the time spent in emulation alone."""
+    ``host_seconds`` is the time spent in emulation alone. What goes through ``port`` counts as the
+    firmware's own reading and writing."""
 
     def __init__(self, image: Image, chip: Chip, setup: Setup) -> None:
         """Raises InputError if the image cannot start on this chip."""
@@ -101,8 +111,9 @@ class Machine:
         self._blame = Blame(image, chip, self.memory, setup.layer_names)
         self.spec = self._core_spec(image)
         self.core: Core = core.create(cast("Uc", self._engine), self.spec, prefer=setup.core)
+        self.port = DebugPort(self.memory, self._note)
         self._semihosting = semihosting.Semihosting(
-            self.memory, self._cycles, chip.clock_hz, setup.console, self._warn
+            self.port, self._cycles, chip.clock_hz, setup.console, self._warn
         )
         self._clock = AccessClock(self.core, self._engine.reg_read, self.memory.read)
         self._map_devices(chip)
@@ -115,6 +126,9 @@ class Machine:
         self._engine.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFF_FFFF)
         self._pc = self._boot.reset & ~1
         self.core.begin(self._pc, self._boot.stack_pointer)
+        for segment in image.segments:
+            if segment.data:
+                self._note(segment.load_address, len(segment.data), True)
 
     @property
     def stack_top(self) -> int:
@@ -131,7 +145,8 @@ class Machine:
             self._refused = self._interrupt = None
             failed = self._emulate()
             self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC) & ~1
-            event = self._after(failed)
+            self.core.pause(self._pc)
+            event = self._after(failed) if self.core.stop_state().stop is not Stop.AGAIN else None
             if event is not None:
                 return event
 
@@ -150,10 +165,10 @@ class Machine:
         self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC) & ~1
 
     def begin_call(self) -> None:
-        """Count from here, the entry of a function, to its return."""
+        """Count from here, the entry of a function, to its return; memory is not measured again."""
         stack_pointer = self._engine.reg_read(arm_const.UC_ARM_REG_SP)
         back = self._engine.reg_read(arm_const.UC_ARM_REG_LR) & ~1
-        self.core.begin(self._pc, stack_pointer, back)
+        self.core.begin(self._pc, stack_pointer, back, measure=False)
 
     def _emulate(self) -> int | None:
         """The emulator's error number, None if it was stopped without one."""
@@ -247,6 +262,9 @@ class Machine:
     def _cycles(self) -> int:
         return self.core.cycles
 
+    def _note(self, address: int, size: int, store: bool) -> None:
+        self.core.note(0, address, size, store)
+
     def _warn(self, sentence: str) -> None:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
@@ -272,8 +290,16 @@ class Machine:
             code=code,
             sram=tuple(self._sram_parts()) if self._setup.measure_sram else (),
             functions=functions,
+            tracked=self._tracked_banks(),
             stack_limit=image.stack_limit or 0,
             cycle_limit=self._setup.cycle_limit,
+        )
+
+    def _tracked_banks(self) -> tuple[TrackedBank, ...]:
+        if not self._setup.measure_sram:
+            return ()
+        return tuple(
+            TrackedBank((bank.region.start, *bank.region.aliases), bank.view) for bank in self.memory.sram
         )
 
     def _sram_parts(self) -> list[SramRegion]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from unicorn.unicorn_const import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
@@ -101,3 +102,35 @@ class Memory:
                 if start <= address and address + size <= start + bank.region.size:
                     return bank.view, address - start
         return None
+
+
+@dataclass(frozen=True)
+class DebugPort:
+    """Memory as a debugger sees it: what it reads and writes counts as used, in the firmware's name.
+
+    ``note`` receives address, size, and whether it is a write.
+    """
+
+    memory: Memory
+    note: Callable[[int, int, bool], None]
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """As ``Memory.read``."""
+        content = self.memory.read(address, size)
+        if content is not None:
+            self.note(address, size, False)
+        return content
+
+    def read_string(self, address: int) -> bytes | None:
+        """As ``Memory.read_string``."""
+        text = self.memory.read_string(address)
+        if text is not None:
+            self.note(address, len(text) + 1, False)
+        return text
+
+    def write(self, address: int, data: bytes) -> bool:
+        """As ``Memory.write``."""
+        is_there = self.memory.write(address, data)
+        if is_there:
+            self.note(address, len(data), True)
+        return is_there

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcusim.errors import InputError
 from mcusim.image import Image
 from mcusim.layer_section import TensorPort
-from mcusim.machine.memory import Memory
+from mcusim.machine.memory import DebugPort, Memory
 
 Array = NDArray[Any]
 
@@ -62,7 +62,7 @@ def _text(shape: Sequence[int]) -> str:
     return "x".join(str(size) for size in shape) or "a scalar"
 
 
-def write_inputs(image: Image, memory: Memory, inputs: Sequence[Array]) -> None:
+def write_inputs(image: Image, memory: Memory | DebugPort, inputs: Sequence[Array]) -> None:
     """Put one inference's inputs where the layer section says; the image must have one."""
     for port, array in zip(_ports(image, inputs=True), inputs, strict=True):
         raw = np.ascontiguousarray(array).astype(np.dtype(port.dtype).newbyteorder("<"), copy=False).tobytes()
@@ -71,7 +71,13 @@ def write_inputs(image: Image, memory: Memory, inputs: Sequence[Array]) -> None:
             raise InputError(f"{image.path}: {place} does not hold {len(raw)} bytes")
 
 
-def read_outputs(image: Image, memory: Memory) -> list[Array]:
+def assume_inputs(image: Image, port: DebugPort) -> None:
+    """Whatever lies at the network's inputs is its input."""
+    for tensor in _ports(image, inputs=True):
+        port.note(image.address_of(tensor.location), tensor.location.bytes, True)
+
+
+def read_outputs(image: Image, memory: Memory | DebugPort) -> list[Array]:
     """The network's outputs as they lie in memory now, copied."""
     outputs = []
     for port in _ports(image, inputs=False):

@@ -11,7 +11,7 @@ import enum
 import struct
 from collections.abc import Callable
 
-from mcusim.machine.memory import Memory
+from mcusim.machine.memory import DebugPort, Memory
 
 BREAKPOINT = 0xBEAB
 """The instruction BKPT 0xAB."""
@@ -64,7 +64,7 @@ class Semihosting:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: Memory | DebugPort,
         cycles: Callable[[], int],
         clock_hz: int,
         console: Callable[[str], None],

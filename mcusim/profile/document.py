@@ -113,7 +113,7 @@ def _layer(cost: LayerCost) -> trace.Layer:
         instructions=cost.instructions,
         macs=cost.macs,
         touched_bytes=cost.touched_bytes,
-        live_peak_bytes=0,
+        live_peak_bytes=cost.live_peak_bytes,
         stack_bytes=cost.stack_bytes,
         shape_in=mark.shape_in,
         shape_out=mark.shape_out,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mcusim import trace
 from mcusim.chips import Chip, Region
-from mcusim.core.interface import SramRegion
+from mcusim.core.interface import Counts, MemoryCount, SramRegion, UnwrittenRead
 from mcusim.image import Image, Sizes
 
 
@@ -25,12 +25,13 @@ def measure(
     *,
     stack_bytes: int,
     parts: Sequence[SramRegion],
-    high_water: Sequence[int],
+    counts: Counts,
     read: Reader,
     paint: bytes,
 ) -> trace.Memory:
-    """``parts`` cut the SRAM; ``high_water`` holds the end of the highest changed byte of each."""
+    """``parts`` cut the SRAM; ``counts`` tell what happened in each."""
     sizes = image.sizes(chip)
+    high_water = counts.high_water
     heap = _heap_bytes(image, read, paint)
     arena = image.layers.arena if image.layers else None
     return trace.Memory(
@@ -51,7 +52,34 @@ def measure(
             if region.kind == "sram"
         ),
         arena_high_water_bytes=_arena_high_water(image, parts, high_water),
+        touched_bytes=counts.memory.touched_bytes,
+        live_peak_bytes=counts.memory.live_peak_bytes,
+        unread_bytes=counts.memory.unread_bytes,
     )
+
+
+def warnings(image: Image, memory: MemoryCount) -> tuple[str, ...]:
+    """Reads of SRAM that was never written, one sentence a function, and accesses that were not followed."""
+    reads: dict[str, int] = {}
+    first: dict[str, UnwrittenRead] = {}
+    for read in memory.unwritten:
+        function = image.function_at(read.pc)
+        name = function.name if function else "code outside every known function"
+        reads[name] = reads.get(name, 0) + read.count
+        first.setdefault(name, read)
+    sentences = [_unwritten(image, name, first[name], count) for name, count in reads.items()]
+    if memory.lost_accesses:
+        sentences.append(f"{memory.lost_accesses} memory accesses could not be followed")
+    return tuple(sentences)
+
+
+def _unwritten(image: Image, name: str, first: UnwrittenRead, count: int) -> str:
+    if not first.pc:
+        return f"a debugger's request reads SRAM that was never written, first at 0x{first.address:08x}"
+    file, line = image.lines.at(first.pc)
+    source = f" ({file.rpartition('/')[2]}:{line})" if line else ""
+    times = "once" if count == 1 else f"{count} times"
+    return f"{name}{source} reads SRAM that was never written {times}, first at 0x{first.address:08x}"
 
 
 def _peak(sizes: Sizes, stack: int, heap: int) -> int:

@@ -54,6 +54,7 @@ class LayerCost:
     instructions: int
     touched_bytes: int
     stack_bytes: int
+    live_peak_bytes: int
 
     @property
     def macs(self) -> int:
@@ -150,6 +151,6 @@ def _layers(counts: Counts, starts: Sequence[int], marks: Sequence[LayerMark]) -
     for position, (mark, (calls, cycles, instructions)) in enumerate(zip(marks, sums, strict=True)):
         first = mark.start is not None and position_of[mark.start] == position
         record = records.get(mark.start) if mark.start is not None and first else None
-        touched, stack = (record.touched_bytes, record.stack_bytes) if record else (0, 0)
-        layers.append(LayerCost(mark, calls, cycles, instructions, touched, stack))
+        memory = (record.touched_bytes, record.stack_bytes, record.live_peak_bytes) if record else (0, 0, 0)
+        layers.append(LayerCost(mark, calls, cycles, instructions, *memory))
     return tuple(layers)

@@ -146,7 +146,7 @@ def test_layers_of_the_network(demo_elf: Demo) -> None:
     assert rest > 0
     assert first.cycles + second.cycles + rest == result.trace.totals.cycles
     assert first.stack_bytes > second.stack_bytes
-    assert 8 <= second.touched_bytes <= 8 + second.stack_bytes
+    assert 8 + 8 <= second.touched_bytes <= 8 + 8 + second.stack_bytes
     doubled = 2 * _input(1)
     assert result.captured == {0: doubled.tobytes(), 1: (doubled + 3).astype(np.int8).tobytes()}
     assert result.trace.memory.arena_high_water_bytes == 24

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from core_bench import RETURN, SRAM, STACK_TOP, Bench, Prefer, Program, build, tree
+from core_bench import RETURN, SRAM_SIZE, STACK_TOP, Bench, Prefer, Program, build, tree
 from unicorn import UcError, arm_const
 
-from mcusim.core.interface import Stop, StopState, Watch
+from mcusim.core.interface import MemoryCount, Stop, StopState, Watch
 
 SOURCE = """
 calls:      push {r4,lr}
@@ -133,15 +133,14 @@ def test_layers(program: Program, prefer: Prefer) -> None:
     assert (outer.function, inner.function) == (bench.at("outer"), bench.at("inner"))
     assert (outer.calls, inner.calls) == (2, 2)
     assert (outer.stack_bytes, inner.stack_bytes) == (12 + 16 + 4, 4)
-    assert inner.touched_bytes == 2 + _changed(bench, STACK_TOP - 8 - 32, STACK_TOP - 8 - 28)
-    assert outer.touched_bytes == 3 + _changed(bench, STACK_TOP - 8 - 32, STACK_TOP - 8)
+    assert inner.touched_bytes == 1 + 4 + 4
+    assert outer.touched_bytes == inner.touched_bytes + 4 + 12
+    assert (outer.live_peak_bytes, inner.live_peak_bytes) == (8 + 12 + 4, 8 + 12 + 4)
     assert 0 < inner.cycles < outer.cycles < counts.cycles
-    assert counts.high_water == (max(i for i, value in enumerate(bench.sram) if value) + 1,)
-
-
-def _changed(bench: Bench, first: int, last: int) -> int:
-    """Bytes of SRAM [first, last) that are no longer zero."""
-    return sum(1 for value in bench.sram[first - SRAM : last - SRAM] if value)
+    assert counts.high_water == (SRAM_SIZE,)
+    assert counts.memory == MemoryCount(
+        touched_bytes=8 + outer.touched_bytes, live_peak_bytes=24, unread_bytes=2 * 9
+    )
 
 
 def test_stops_at_entry_and_return(program: Program, prefer: Prefer) -> None:

@@ -4,22 +4,21 @@
 
 #include "allocate.h"
 
-void calls_init(call_state *calls, const mcusim_spec *spec, sram_memory *sram) {
+void calls_init(call_state *calls, const mcusim_spec *spec, access_tracker *memory) {
     memset(calls, 0, sizeof *calls);
     calls->spec = spec;
-    calls->sram = sram;
+    calls->memory = memory;
     calls->layer_of = allocate_zeroed(spec->function_count, sizeof *calls->layer_of);
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         int is_layer = spec->functions[i].watch & WATCH_LAYER;
         calls->layer_of[i] = is_layer ? (int32_t)calls->layer_count++ : -1;
     }
     calls->layers = allocate_zeroed(calls->layer_count, sizeof *calls->layers);
-    calls->open_sets = allocate_zeroed(calls->layer_count, sizeof(touched_set *));
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         if (calls->layer_of[i] >= 0) {
             layer_record *layer = &calls->layers[calls->layer_of[i]];
             layer->function = spec->functions[i].start;
-            touched_init(&layer->touched, sram);
+            byte_set_init(&layer->touched, spec->tracked_bytes);
         }
     }
     calls_reset(calls);
@@ -30,7 +29,6 @@ void calls_free(call_state *calls) {
         free(calls->layers[i].touched.bits);
     }
     free(calls->layers);
-    free(calls->open_sets);
     free(calls->layer_of);
     free(calls->frames);
     free(calls->nodes);
@@ -44,8 +42,8 @@ void calls_reset(call_state *calls) {
     calls->lowest = UINT32_MAX;
     for (uint32_t i = 0; i < calls->layer_count; ++i) {
         layer_record *layer = &calls->layers[i];
-        touched_set touched = layer->touched;
-        touched_clear(&touched, calls->sram);
+        byte_set touched = layer->touched;
+        byte_set_clear(&touched, calls->spec->tracked_bytes);
         *layer = (layer_record){.function = layer->function, .touched = touched};
     }
 }
@@ -83,22 +81,23 @@ static void set_current(call_state *calls, int32_t node, moment now) {
     calls->current = node;
 }
 
-void calls_compare_sram(call_state *calls) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < calls->layer_count; ++i) {
-        if (calls->layers[i].open) {
-            calls->open_sets[count++] = &calls->layers[i].touched;
+void calls_credit_memory(call_state *calls) {
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < calls->depth && !calls->memory->is_suspended; ++i) {
+        int32_t layer = calls->frames[i].layer;
+        if (layer >= 0) {
+            liveness_touch(&calls->memory->live, open++, &calls->layers[layer].touched);
         }
     }
-    sram_compare(calls->sram, calls->open_sets, count);
 }
 
 static void open_layer(call_state *calls, call_frame *frame) {
     if (frame->layer < 0) {
         return;
     }
-    calls_compare_sram(calls);
-    ++calls->layers[frame->layer].open;
+    if (!calls->memory->is_suspended) {
+        liveness_open(&calls->memory->live, frame->layer);
+    }
     frame->outer_lowest = calls->lowest;
     calls->lowest = frame->entry.sp;
 }
@@ -108,8 +107,9 @@ static void close_layer(call_state *calls, const call_frame *frame, moment now) 
         return;
     }
     layer_record *layer = &calls->layers[frame->layer];
-    calls_compare_sram(calls);
-    --layer->open;
+    if (!calls->memory->is_suspended) {
+        liveness_close(&calls->memory->live, &layer->touched);
+    }
     ++layer->calls;
     layer->cycles += now.cycles - frame->entry.cycles;
     layer->instructions += now.instructions - frame->entry.instructions;

@@ -2,7 +2,7 @@
 #ifndef MCUSIM_CALLS_H
 #define MCUSIM_CALLS_H
 
-#include "memory.h"
+#include "access.h"
 
 enum { MAXIMUM_DEPTH = 1 << 16 };
 
@@ -36,17 +36,16 @@ typedef struct {
 
 typedef struct {
     uint32_t function;
-    uint32_t open;
     uint64_t calls;
     uint64_t cycles;
     uint64_t instructions;
     uint32_t stack_bytes;
-    touched_set touched;
+    byte_set touched;
 } layer_record;
 
 typedef struct {
     const mcusim_spec *spec;
-    sram_memory *sram;
+    access_tracker *memory;
     call_frame *frames;
     uint32_t depth;
     uint32_t frame_capacity;
@@ -58,12 +57,11 @@ typedef struct {
     moment since; /* when `current` became the current node */
     layer_record *layers;
     int32_t *layer_of; /* by function index, -1 for none */
-    touched_set **open_sets;
     uint32_t layer_count;
     uint32_t lowest; /* lowest stack pointer since the innermost open layer was entered */
 } call_state;
 
-void calls_init(call_state *calls, const mcusim_spec *spec, sram_memory *sram);
+void calls_init(call_state *calls, const mcusim_spec *spec, access_tracker *memory);
 void calls_free(call_state *calls);
 void calls_reset(call_state *calls);
 
@@ -83,7 +81,7 @@ int calls_unwind(call_state *calls, uint32_t address, moment now, uint32_t *stop
 /* Credit the current node with what happened since it became current. */
 void calls_settle(call_state *calls, moment now);
 
-/* Compare SRAM and credit the open layers. */
-void calls_compare_sram(call_state *calls);
+/* Credit the open layers with the bytes touched so far. */
+void calls_credit_memory(call_state *calls);
 
 #endif

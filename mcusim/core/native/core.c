@@ -21,7 +21,7 @@ struct mcusim_core {
     int32_t sp_min_node;
     mcusim_stop_state stop;
     uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
-    sram_memory sram;
+    access_tracker memory;
     call_state calls;
     run_store runs;
 };
@@ -151,6 +151,7 @@ static void on_block(void *engine, uint64_t address, uint32_t size, void *user) 
     mcusim_core *core = user;
     uint32_t block = (uint32_t)address;
     (void)engine;
+    access_leave_block(&core->memory);
     if (!goes_on(core, block)) {
         if (core->start != core->end) {
             commit(core, core->end, block);
@@ -162,6 +163,10 @@ static void on_block(void *engine, uint64_t address, uint32_t size, void *user) 
         }
     }
     core->block = block;
+    if (!access_enter_block(&core->memory, block, size)) {
+        stop(core, STOP_AGAIN, block, 0);
+        return;
+    }
     core->end += size;
 }
 
@@ -181,8 +186,8 @@ mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
     }
-    sram_init(&core->sram, spec->sram, spec->sram_count);
-    calls_init(&core->calls, &core->spec, &core->sram);
+    access_init(&core->memory, &core->spec);
+    calls_init(&core->calls, &core->spec, &core->memory);
     runs_init(&core->runs, &core->spec);
     const mcusim_emulator *emulator = &core->spec.emulator;
     /* begin > end: every address */
@@ -201,11 +206,12 @@ void mcusim_core_free(mcusim_core *core) {
     }
     runs_free(&core->runs);
     calls_free(&core->calls);
-    sram_free(&core->sram);
+    access_free(&core->memory);
     free(core);
 }
 
-void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_pointer, uint32_t return_address) {
+void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_pointer, uint32_t return_address,
+                       int32_t measure) {
     int32_t function = function_at(&core->spec, address);
     uint32_t entry = function >= 0 ? core->spec.functions[function].start : address;
     core->start = core->block = core->end = address;
@@ -213,7 +219,7 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
     core->sp = core->sp_min = stack_pointer;
     core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
     runs_reset_counts(&core->runs);
-    sram_begin(&core->sram);
+    access_begin(&core->memory, measure);
     calls_reset(&core->calls);
     calls_enter(&core->calls, entry, function, return_address, present(core));
     core->calls.lowest = stack_pointer;
@@ -223,7 +229,18 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
 
 void mcusim_core_resume(mcusim_core *core) {
     core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
-    read_stack_pointer(core);
+    access_resume(&core->memory);
+    if (core->start == core->end) {
+        read_stack_pointer(core);
+    }
+}
+
+void mcusim_core_pause(mcusim_core *core, uint32_t pc) {
+    access_pause(&core->memory, pc);
+}
+
+void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size, int32_t store) {
+    access_note(&core->memory, pc, address, size, store);
 }
 
 void mcusim_core_finish(mcusim_core *core, uint32_t end) {
@@ -281,7 +298,6 @@ void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state) {
 
 void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
     calls_settle(&core->calls, present(core));
-    calls_compare_sram(&core->calls);
     *totals = (mcusim_totals){
         .cycles = core->cycles,
         .instructions = core->instructions,
@@ -294,6 +310,18 @@ void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
     for (uint32_t i = 0; i < core->runs.count; ++i) {
         totals->runs += runs_at(&core->runs, i)->count != 0;
     }
+}
+
+void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
+    live_figures figures = liveness_measure(&core->memory.live);
+    calls_credit_memory(&core->calls);
+    *memory = (mcusim_memory_count){
+        .touched_bytes = figures.touched_bytes,
+        .unread_bytes = figures.unread_bytes,
+        .lost_accesses = core->memory.lost,
+        .live_peak_bytes = figures.live_peak_bytes,
+        .unwritten = core->memory.unwritten_count,
+    };
 }
 
 void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs) {
@@ -318,14 +346,25 @@ void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers) {
     for (uint32_t i = 0; i < core->calls.layer_count; ++i) {
         const layer_record *layer = &core->calls.layers[i];
         layers[i] = (mcusim_layer_record){
-            layer->calls,           layer->cycles,   layer->instructions,
-            layer->touched.members, layer->function, layer->stack_bytes,
+            layer->calls,
+            layer->cycles,
+            layer->instructions,
+            layer->touched.members,
+            layer->function,
+            layer->stack_bytes,
+            liveness_layer_peak(&core->memory.live, (int32_t)i),
+            0,
         };
     }
 }
 
 void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
-    for (uint32_t i = 0; i < core->sram.count; ++i) {
-        bytes[i] = core->sram.areas[i].high_water;
+    for (uint32_t i = 0; i < core->spec.sram_count; ++i) {
+        const mcusim_region *part = &core->spec.sram[i];
+        bytes[i] = access_high_water(&core->memory, part->start, part->size);
     }
+}
+
+void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads) {
+    memcpy(reads, core->memory.unwritten, core->memory.unwritten_count * sizeof *reads);
 }

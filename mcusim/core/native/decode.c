@@ -25,7 +25,7 @@ static uint32_t bits(uint32_t word, int position, int width) {
     return word >> position & ((1u << width) - 1);
 }
 
-static uint32_t core_register(uint32_t word, uint8_t field) {
+uint32_t core_register(uint32_t word, uint8_t field) {
     int position = field & 0x1F;
     if (field == FIELD_HIGH) {
         return (word >> 4 & 8) | (word & 7);
@@ -81,8 +81,7 @@ static uint32_t population(uint32_t mask) {
     return count;
 }
 
-/* Core registers in the list (none for floating point); `count` receives the words moved. */
-static uint32_t register_list(uint32_t word, uint8_t registers, uint32_t *count) {
+uint32_t register_list(uint32_t word, uint8_t registers, uint32_t *count) {
     uint32_t mask = 0;
     switch (registers) {
     case LIST_LOW8:
@@ -122,12 +121,11 @@ static uint32_t fp_list(uint32_t word, uint8_t registers, uint32_t count) {
     return (uint32_t)(mask << first);
 }
 
-static uint32_t plain_immediate(uint32_t word) {
+uint32_t plain_immediate(uint32_t word) {
     return (word >> 15 & 0x800) | (word >> 4 & 0x700) | (word & 0xFF);
 }
 
-/* ThumbExpandImm, DDI 0403E A5.3.2. */
-static uint32_t expanded_immediate(uint32_t word) {
+uint32_t expanded_immediate(uint32_t word) {
     uint32_t code = plain_immediate(word);
     uint32_t value = code & 0xFF;
     if (code >> 10 == 0) {

@@ -71,6 +71,16 @@ typedef struct {
 void decode_run(const mcusim_timing *timing, const uint8_t *code, uint32_t start, uint32_t size,
                 instruction_list *list);
 
+/* Number of the register that a field code of mcusim/timing/isa.py names. */
+uint32_t core_register(uint32_t word, uint8_t field);
+
+/* Core registers in a register list (none for floating point); `count` receives the words moved. */
+uint32_t register_list(uint32_t word, uint8_t registers, uint32_t *count);
+
+/* i:imm3:imm8 as it stands, and through ThumbExpandImm (DDI 0403E A5.3.2). */
+uint32_t plain_immediate(uint32_t word);
+uint32_t expanded_immediate(uint32_t word);
+
 /* Whether control never goes on behind the instruction. */
 static inline int ends_line(const mcusim_instruction *instruction) {
     return instruction->branch != BRANCH_NONE && !(instruction->flags & FLAG_CONDITIONAL);

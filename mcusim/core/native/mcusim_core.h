@@ -26,6 +26,7 @@ typedef enum {
     STOP_CYCLES,
     STOP_STACK,
     STOP_UNDECODED,
+    STOP_AGAIN,
 } mcusim_stop;
 
 enum { WATCH_STOP = 1, WATCH_LAYER = 2 };
@@ -61,11 +62,44 @@ typedef struct {
     int32_t fetch_blocked;
 } mcusim_timing;
 
+/* A row of the table of memory accesses; see mcusim/timing/addressing.py. */
+typedef struct {
+    uint32_t mask;
+    uint32_t value;
+    uint8_t store;
+    uint8_t unit;
+    uint8_t form;
+    uint8_t base;
+    uint8_t index;
+    uint8_t targets[2];
+    uint8_t count;
+    uint8_t registers;
+    uint8_t is_signed;
+    uint8_t exclusive;
+} mcusim_access_encoding;
+
+typedef struct {
+    const mcusim_access_encoding *narrow;
+    const mcusim_access_encoding *wide;
+    uint32_t narrow_count;
+    uint32_t wide_count;
+} mcusim_access_table;
+
 typedef struct {
     uint8_t *data;
     uint32_t start;
     uint32_t size;
 } mcusim_region;
+
+/* Memory of the chip for the address tracker: `data` appears at `start`. Tracked banks are SRAM; their
+ * bytes are numbered from `first` on, the same for every alias. */
+typedef struct {
+    uint8_t *data;
+    uint32_t start;
+    uint32_t size;
+    uint32_t first;
+    uint32_t is_tracked;
+} mcusim_bank;
 
 typedef struct {
     uint32_t start;
@@ -81,16 +115,26 @@ typedef struct {
     int (*hook_del)(void *engine, size_t hook);
     int (*emu_stop)(void *engine);
     int (*reg_read)(void *engine, int reg, void *value);
+    int (*control)(void *engine, int code, ...);
+    const uint32_t *registers;  /* where the emulator keeps R0 to R15, NULL if that is not known */
+    int32_t core_registers[15]; /* names of R0 to R14 */
+    int32_t status_register;
     int32_t block_hook_kind;
+    int32_t code_hook_kind;
+    int32_t forget_code; /* control code that drops what was translated of an address range */
     int32_t stack_pointer_register;
 } mcusim_emulator;
 
 typedef struct {
     mcusim_emulator emulator;
     const mcusim_timing *timing;
+    const mcusim_access_table *accesses;
+    const mcusim_bank *banks; /* none: accesses are not tracked */
     const mcusim_region *code;
-    const mcusim_region *sram;
+    const mcusim_region *sram;        /* parts whose high-water marks are told apart */
     const mcusim_function *functions; /* sorted by start */
+    uint32_t bank_count;
+    uint32_t tracked_bytes;
     uint32_t code_count;
     uint32_t sram_count;
     uint32_t function_count;
@@ -121,7 +165,16 @@ typedef struct {
     uint64_t touched_bytes;
     uint32_t function;
     uint32_t stack_bytes;
+    uint32_t live_peak_bytes;
+    uint32_t unused;
 } mcusim_layer_record;
+
+/* An instruction that read SRAM which was never written: how often, and the first address. */
+typedef struct {
+    uint64_t count;
+    uint32_t pc;
+    uint32_t address;
+} mcusim_unwritten_read;
 
 typedef struct {
     uint64_t cycles;
@@ -133,6 +186,15 @@ typedef struct {
     int32_t sp_min_node;  /* -1: no stack pointer seen */
     int32_t current_node; /* -1: nothing has begun */
 } mcusim_totals;
+
+/* See MemoryCount in mcusim/core/interface.py; `unwritten` is the number of rows. */
+typedef struct {
+    uint64_t touched_bytes;
+    uint64_t unread_bytes;
+    uint64_t lost_accesses;
+    uint32_t live_peak_bytes;
+    uint32_t unwritten;
+} mcusim_memory_count;
 
 typedef struct {
     uint32_t stop;
@@ -166,8 +228,11 @@ MCUSIM_API mcusim_core *mcusim_core_new(const mcusim_spec *spec);
 MCUSIM_API void mcusim_core_free(mcusim_core *core);
 
 MCUSIM_API void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_pointer,
-                                  uint32_t return_address);
+                                  uint32_t return_address, int32_t measure);
 MCUSIM_API void mcusim_core_resume(mcusim_core *core);
+MCUSIM_API void mcusim_core_pause(mcusim_core *core, uint32_t pc);
+MCUSIM_API void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size,
+                                 int32_t store);
 MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);
 MCUSIM_API void mcusim_core_finish(mcusim_core *core, uint32_t end);
 MCUSIM_API uint64_t mcusim_core_cycles(mcusim_core *core);
@@ -175,12 +240,15 @@ MCUSIM_API uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address);
 MCUSIM_API void mcusim_core_block(const mcusim_core *core, uint32_t *start, uint32_t *end);
 MCUSIM_API void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state);
 
-/* Sizes for the copies below; also brings layer and memory records up to date. */
+/* The first two tell the sizes of the copies below. The memory count brings the layers' records of memory up
+ * to date. */
 MCUSIM_API void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals);
+MCUSIM_API void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory);
 MCUSIM_API void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs);
 MCUSIM_API void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes);
 MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers);
 MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
+MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads);
 
 /* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run. */
 MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, uint32_t address,

@@ -1,0 +1,328 @@
+#include "access.h"
+
+#include <string.h>
+
+#include "allocate.h"
+
+enum { MAXIMUM_UNWRITTEN = 64, CONTROL_BLOCK_REGISTERS = 15 };
+enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
+
+void access_init(access_tracker *tracker, const mcusim_spec *spec) {
+    memset(tracker, 0, sizeof *tracker);
+    tracker->spec = spec;
+    tracker->value_count = SOURCE_SLOT;
+    tracker->values = allocate_zeroed(tracker->value_count, sizeof *tracker->values);
+    tracker->unwritten = allocate_zeroed(MAXIMUM_UNWRITTEN, sizeof *tracker->unwritten);
+    liveness_init(&tracker->live, spec->tracked_bytes);
+}
+
+void access_free(access_tracker *tracker) {
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    for (uint32_t i = 0; i < tracker->hook_count; ++i) {
+        emulator->hook_del(emulator->engine, tracker->hooks[i]);
+    }
+    for (uint32_t i = 0; i < PLAN_BUCKETS; ++i) {
+        while (tracker->plans[i]) {
+            block_plan *next = tracker->plans[i]->next;
+            plan_free(tracker->plans[i]);
+            tracker->plans[i] = next;
+        }
+    }
+    liveness_free(&tracker->live);
+    free(tracker->values);
+    free(tracker->unwritten);
+    free(tracker->hooks);
+    free(tracker->hooked);
+}
+
+void access_begin(access_tracker *tracker, int measure) {
+    tracker->pending = NULL;
+    tracker->it_state = 0;
+    tracker->lost = 0;
+    tracker->unwritten_count = 0;
+    tracker->is_suspended = !tracker->spec->bank_count || !measure;
+    liveness_begin(&tracker->live);
+}
+
+static void copy_registers(access_tracker *tracker, uint32_t first) {
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    if (emulator->registers) {
+        memcpy(tracker->values + first, emulator->registers, 16 * sizeof *tracker->values);
+        return;
+    }
+    for (uint32_t i = 0; i < CONTROL_BLOCK_REGISTERS; ++i) {
+        emulator->reg_read(emulator->engine, emulator->core_registers[i], tracker->values + first + i);
+    }
+}
+
+static uint32_t read_flags(const access_tracker *tracker) {
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    uint64_t status = 0;
+    emulator->reg_read(emulator->engine, emulator->status_register, &status);
+    return (uint32_t)status >> 28;
+}
+
+/* Arm DDI 0403E, A7.3.1; odd conditions are the opposites of the even ones before them. */
+static int holds(uint8_t condition, uint32_t flags) {
+    int n = (flags & FLAG_N) != 0;
+    int z = (flags & FLAG_Z) != 0;
+    int c = (flags & FLAG_C) != 0;
+    int v = (flags & FLAG_V) != 0;
+    const int even[] = {z, c, n, v, c && !z, n == v, n == v && !z, 1};
+    return condition >= CONDITION_ALWAYS || even[condition >> 1] != (condition & 1);
+}
+
+static const mcusim_bank *find_bank(const access_tracker *tracker, uint32_t address) {
+    for (uint32_t i = 0; i < tracker->spec->bank_count; ++i) {
+        const mcusim_bank *bank = &tracker->spec->banks[i];
+        if (address - bank->start < bank->size) {
+            return bank;
+        }
+    }
+    return NULL;
+}
+
+static void note_unwritten(access_tracker *tracker, uint32_t pc, uint32_t address) {
+    for (uint32_t i = 0; i < tracker->unwritten_count; ++i) {
+        if (tracker->unwritten[i].pc == pc) {
+            ++tracker->unwritten[i].count;
+            return;
+        }
+    }
+    if (tracker->unwritten_count < MAXIMUM_UNWRITTEN) {
+        tracker->unwritten[tracker->unwritten_count++] = (mcusim_unwritten_read){1, pc, address};
+    }
+}
+
+void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
+    const mcusim_bank *bank = find_bank(tracker, address);
+    if (!bank || !bank->is_tracked || tracker->is_suspended || !size) {
+        return;
+    }
+    uint32_t offset = address - bank->start;
+    uint32_t inside = bank->size - offset < size ? bank->size - offset : size;
+    if (store) {
+        liveness_write(&tracker->live, bank->first + offset, inside);
+    } else if (liveness_read(&tracker->live, bank->first + offset, inside)) {
+        note_unwritten(tracker, pc, address);
+    }
+}
+
+uint32_t access_high_water(const access_tracker *tracker, uint32_t address, uint32_t size) {
+    const mcusim_bank *bank = find_bank(tracker, address);
+    return bank && bank->is_tracked
+               ? liveness_high_water(&tracker->live, bank->first + (address - bank->start), size)
+               : 0;
+}
+
+static uint32_t sum(const affine *value, const uint32_t *values) {
+    uint32_t result = value->constant;
+    for (int i = 0; i < value->terms; ++i) {
+        result += value->factor[i] * values[value->source[i]];
+    }
+    return result;
+}
+
+/* The value in memory now; memory that is not the chip's own, such as a device's, cannot be read again. */
+static uint32_t fetch(access_tracker *tracker, const planned_access *access, uint32_t address) {
+    const mcusim_bank *bank = find_bank(tracker, address);
+    uint32_t value = 0;
+    if (!bank || bank->size - (address - bank->start) < access->size) {
+        ++tracker->lost;
+        return 0;
+    }
+    memcpy(&value, bank->data + (address - bank->start), access->size);
+    if (access->is_signed && value >> (8 * access->size - 1)) {
+        value |= ~0u << (8 * access->size - 1);
+    }
+    return value;
+}
+
+static void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
+    uint32_t *values = tracker->values;
+    uint32_t address = sum(&access->address, values);
+    if (access->target) {
+        values[access->target] = fetch(tracker, access, address);
+    } else if ((access->condition == CONDITION_ALWAYS || holds(access->condition, flags)) &&
+               (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
+               (access->if_set == NO_SOURCE || values[access->if_set])) {
+        access_note(tracker, access->pc, address, access->size, access->store);
+    }
+}
+
+static void execute_exit(access_tracker *tracker, const block_plan *plan) {
+    uint32_t flags = plan->needs_flags ? read_flags(tracker) : 0;
+    if (plan->exit_count) {
+        copy_registers(tracker, SOURCE_EXIT);
+    }
+    for (uint32_t i = 0; i < plan->exit_count; ++i) {
+        execute(tracker, &plan->exit[i], flags);
+    }
+    tracker->lost += plan->dropped;
+}
+
+static void execute_entry(access_tracker *tracker, const block_plan *plan) {
+    if (tracker->value_count < plan->slots) {
+        tracker->values = reallocate(tracker->values, plan->slots, sizeof *tracker->values);
+        tracker->value_count = plan->slots;
+    }
+    if (plan->exit_count) {
+        copy_registers(tracker, SOURCE_ENTRY);
+    }
+    for (uint32_t i = 0; i < plan->capture_count; ++i) {
+        tracker->values[plan->captures[i].target + 1] = 0;
+    }
+    for (uint32_t i = 0; i < plan->entry_count; ++i) {
+        execute(tracker, &plan->entry[i], 0);
+    }
+}
+
+static const uint8_t *code_at(const access_tracker *tracker, uint32_t start, uint32_t size) {
+    const mcusim_bank *bank = find_bank(tracker, start);
+    return bank && bank->size - (start - bank->start) >= size ? bank->data + (start - bank->start) : NULL;
+}
+
+static uint32_t plan_hash(uint32_t start, uint32_t size, uint8_t it_state) {
+    uint32_t hash = start * 0x9E3779B1u ^ size * 0x85EBCA6Bu ^ it_state * 0xC2B2AE35u;
+    return (hash ^ hash >> 15) & (PLAN_BUCKETS - 1);
+}
+
+static int plan_matches(const block_plan *plan, uint32_t start, uint32_t size, uint8_t it_state) {
+    return plan->start == start && plan->size == size && plan->it_state == it_state;
+}
+
+static block_plan *find_plan(access_tracker *tracker, uint32_t start, uint32_t size, uint8_t it_state) {
+    uint32_t bucket = plan_hash(start, size, it_state);
+    block_plan *plan = tracker->recent[bucket];
+    if (plan && plan_matches(plan, start, size, it_state)) {
+        return plan;
+    }
+    for (plan = tracker->plans[bucket]; plan && !plan_matches(plan, start, size, it_state);) {
+        plan = plan->next;
+    }
+    if (!plan) {
+        const uint8_t *code = code_at(tracker, start, size);
+        if (!code) {
+            return NULL;
+        }
+        plan = plan_block(tracker->spec, code, start, size, it_state, 1);
+        plan->next = tracker->plans[bucket];
+        tracker->plans[bucket] = plan;
+    }
+    tracker->recent[bucket] = plan;
+    return plan;
+}
+
+int access_enter_block(access_tracker *tracker, uint32_t start, uint32_t size) {
+    if (tracker->is_suspended) {
+        return 1;
+    }
+    uint8_t it_state = tracker->it_state && tracker->it_address == start ? tracker->it_state : 0;
+    block_plan *plan = find_plan(tracker, start, size, it_state);
+    if (!plan) {
+        return 1;
+    }
+    if (!plan->is_hooked) {
+        tracker->to_hook = plan;
+        return 0;
+    }
+    tracker->it_state = 0;
+    execute_entry(tracker, plan);
+    tracker->pending = plan;
+    return 1;
+}
+
+void access_leave_block(access_tracker *tracker) {
+    const block_plan *plan = tracker->pending;
+    if (!plan) {
+        return;
+    }
+    tracker->pending = NULL;
+    execute_exit(tracker, plan);
+    tracker->it_state = plan->it_state_next;
+    tracker->it_address = plan->start + plan->size;
+}
+
+void access_pause(access_tracker *tracker, uint32_t pc) {
+    const block_plan *plan = tracker->pending;
+    if (!plan) {
+        return;
+    }
+    uint32_t executed = pc - plan->start;
+    if (executed >= plan->size || pc == plan->last) {
+        /* The last instruction is a branch away, or one that the emulator does not do by itself. */
+        access_leave_block(tracker);
+        return;
+    }
+    tracker->pending = NULL;
+    const uint8_t *code = code_at(tracker, plan->start, executed);
+    block_plan *part = plan_block(tracker->spec, code, plan->start, executed, plan->it_state, 0);
+    execute_entry(tracker, part);
+    execute_exit(tracker, part);
+    tracker->it_state = part->it_state_next;
+    tracker->it_address = pc;
+    plan_free(part);
+}
+
+static void on_captured_instruction(void *engine, uint64_t address, uint32_t size, void *user) {
+    access_tracker *tracker = user;
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    uint32_t registers[16] = {0};
+    (void)engine;
+    (void)size;
+    for (uint32_t i = 0; tracker->pending && i < tracker->pending->capture_count; ++i) {
+        const planned_capture *capture = &tracker->pending->captures[i];
+        if (capture->pc != (uint32_t)address) {
+            continue;
+        }
+        for (uint32_t reg = 0; reg < CONTROL_BLOCK_REGISTERS; ++reg) {
+            if (emulator->registers) {
+                registers[reg] = emulator->registers[reg];
+            } else {
+                emulator->reg_read(emulator->engine, emulator->core_registers[reg], &registers[reg]);
+            }
+        }
+        uint32_t index = capture->index < 0 ? 0 : registers[capture->index] << capture->shift;
+        tracker->values[capture->target] = registers[capture->base] + index + (uint32_t)capture->offset;
+        tracker->values[capture->target + 1] = (uint32_t)(capture->condition == CONDITION_ALWAYS ||
+                                                          holds(capture->condition, read_flags(tracker)));
+    }
+}
+
+static void hook(access_tracker *tracker, uint32_t pc) {
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    union {
+        void (*function)(void *, uint64_t, uint32_t, void *);
+        void *pointer;
+    } callback = {on_captured_instruction};
+    for (uint32_t i = 0; i < tracker->hook_count; ++i) {
+        if (tracker->hooked[i] == pc) {
+            return;
+        }
+    }
+    size_t handle;
+    if (emulator->hook_add(emulator->engine, &handle, emulator->code_hook_kind, callback.pointer, tracker,
+                           (uint64_t)pc, (uint64_t)pc)) {
+        return;
+    }
+    tracker->hooks = reallocate(tracker->hooks, tracker->hook_count + 1, sizeof *tracker->hooks);
+    tracker->hooked = reallocate(tracker->hooked, tracker->hook_count + 1, sizeof *tracker->hooked);
+    tracker->hooked[tracker->hook_count] = pc;
+    tracker->hooks[tracker->hook_count++] = handle;
+}
+
+void access_resume(access_tracker *tracker) {
+    const mcusim_emulator *emulator = &tracker->spec->emulator;
+    block_plan *plan = tracker->to_hook;
+    if (!plan) {
+        return;
+    }
+    for (uint32_t i = 0; i < plan->capture_count; ++i) {
+        hook(tracker, plan->captures[i].pc);
+    }
+    /* What was translated before has no callbacks. */
+    emulator->control(emulator->engine, emulator->forget_code, (uint64_t)plan->start,
+                      (uint64_t)plan->start + plan->size);
+    plan->is_hooked = 1;
+    tracker->to_hook = NULL;
+}

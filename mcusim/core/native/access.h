@@ -1,0 +1,53 @@
+/* Every access that the firmware makes to SRAM, block by block, and what lives there. */
+#ifndef MCUSIM_ACCESS_H
+#define MCUSIM_ACCESS_H
+
+#include "access_plan.h"
+#include "liveness.h"
+
+enum { PLAN_BUCKETS = 1 << 14 };
+
+typedef struct {
+    const mcusim_spec *spec; /* no banks: nothing is tracked */
+    block_plan *pending;     /* of the block that is being executed */
+    uint32_t *values;        /* by source: registers at entry, at exit, slots */
+    uint32_t value_count;
+    uint32_t it_address; /* where a block begins in the middle of an IT block, and its state there */
+    uint8_t it_state;
+    uint8_t is_suspended;
+    block_plan *to_hook;
+    block_plan *recent[PLAN_BUCKETS];
+    block_plan *plans[PLAN_BUCKETS];
+    size_t *hooks;
+    uint32_t *hooked; /* addresses that have a callback, as many as hooks */
+    uint32_t hook_count;
+    uint64_t lost; /* accesses whose address could not be told */
+    mcusim_unwritten_read *unwritten;
+    uint32_t unwritten_count;
+    liveness live;
+} access_tracker;
+
+void access_init(access_tracker *tracker, const mcusim_spec *spec);
+void access_free(access_tracker *tracker);
+/* Nothing was ever written; accesses are followed if they are to be measured. */
+void access_begin(access_tracker *tracker, int measure);
+
+/* A block is about to be executed; 0 if emulation must stop before it and access_resume be called. */
+int access_enter_block(access_tracker *tracker, uint32_t start, uint32_t size);
+
+/* The pending block, if there is one, was executed to its end. */
+void access_leave_block(access_tracker *tracker);
+
+/* Emulation rests at `pc`: account for what was executed of the pending block. */
+void access_pause(access_tracker *tracker, uint32_t pc);
+
+/* Install the callbacks that the next block needs. */
+void access_resume(access_tracker *tracker);
+
+/* End of the highest byte written of `size` bytes of SRAM at `address`, relative to that. */
+uint32_t access_high_water(const access_tracker *tracker, uint32_t address, uint32_t size);
+
+/* An access that no instruction makes: exception frames, input, segments loaded to SRAM. */
+void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store);
+
+#endif

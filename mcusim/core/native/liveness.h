@@ -1,0 +1,134 @@
+/* Which bytes of SRAM hold a value that will still be read, exactly and in one forward pass.
+ *
+ * Time counts writes, for the set of live bytes grows at a write only. Per byte the time of its last write
+ * and of its last read are kept; when a value ends, its interval [write, last read] is added to a list of
+ * steps whose running sum is the number of live bytes over time. Old times are dropped as soon as a later
+ * one of the same layers can no longer be surpassed by them, so memory stays bounded. */
+#ifndef MCUSIM_LIVENESS_H
+#define MCUSIM_LIVENESS_H
+
+#include "mcusim_core.h"
+
+enum { PAGE_BITS = 8 };
+
+/* Set in the time of a write whose value was read at a time that has been dropped. */
+#define READ_BEFORE 0x80000000u
+
+/* A set of SRAM bytes, one bit each. */
+typedef struct {
+    uint8_t *bits;
+    uint64_t members;
+} byte_set;
+
+/* Open layers: one layer (-1: none) inside those of the parent. */
+typedef struct {
+    int32_t parent;
+    int32_t layer;
+    uint32_t peak;
+} live_context;
+
+/* From `start` on time belongs to `context`. */
+typedef struct {
+    uint32_t start;
+    int32_t context;
+} live_segment;
+
+/* A layer that is being executed. */
+typedef struct {
+    uint32_t since;
+    int32_t outer_context;
+} open_layer_time;
+
+typedef struct {
+    uint32_t size;     /* bytes of SRAM */
+    uint32_t *written; /* per byte: time of the last write, 0 for never */
+    uint32_t *read;    /* per byte: time of the last read, 0 for never */
+    uint32_t *used;    /* per page: time of the last access */
+    int32_t *steps;    /* by time: change of the number of live bytes */
+    uint32_t capacity; /* times that `steps` has room for */
+    uint32_t now;
+    uint64_t unread; /* bytes written over that were never read */
+    live_context *contexts;
+    uint32_t context_count;
+    live_segment *segments;
+    uint32_t segment_count;
+    uint32_t segment_capacity;
+    open_layer_time *opened; /* outermost first */
+    uint32_t open_count;
+    uint32_t open_capacity;
+    int32_t context;
+} liveness;
+
+typedef struct {
+    uint64_t touched_bytes;
+    uint64_t unread_bytes; /* written and never read, bytes written again counted again */
+    uint32_t live_peak_bytes;
+} live_figures;
+
+void liveness_init(liveness *live, uint32_t size);
+void liveness_free(liveness *live);
+
+/* Nothing was ever written. */
+void liveness_begin(liveness *live);
+
+/* Enter or leave a layer; leaving adds the bytes read or written since to `touched`. */
+void liveness_open(liveness *live, int32_t layer);
+void liveness_close(liveness *live, byte_set *touched);
+
+/* Add the bytes touched so far in an open layer, counted from the outermost. */
+void liveness_touch(const liveness *live, uint32_t open, byte_set *touched);
+
+/* Figures up to now; brings the peaks of all contexts up to date. */
+live_figures liveness_measure(liveness *live);
+uint32_t liveness_layer_peak(const liveness *live, int32_t layer);
+
+/* End of the highest byte of [first, first + size) that was written, relative to `first`. */
+uint32_t liveness_high_water(const liveness *live, uint32_t first, uint32_t size);
+
+void byte_set_init(byte_set *set, uint32_t size);
+void byte_set_clear(byte_set *set, uint32_t size);
+
+/* Make room for more times. */
+void liveness_make_room(liveness *live);
+
+static inline void liveness_use(liveness *live, uint32_t first, uint32_t size) {
+    for (uint32_t page = first >> PAGE_BITS; page <= (first + size - 1) >> PAGE_BITS; ++page) {
+        live->used[page] = live->now;
+    }
+}
+
+/* Read bytes [first, first + size); whether one of them was never written. */
+static inline int liveness_read(liveness *live, uint32_t first, uint32_t size) {
+    int never_written = 0;
+    for (uint32_t byte = first; byte < first + size; ++byte) {
+        never_written |= live->written[byte] == 0;
+        live->read[byte] = live->now;
+    }
+    liveness_use(live, first, size);
+    return never_written;
+}
+
+static inline void liveness_end_value(liveness *live, uint32_t byte) {
+    uint32_t written = live->written[byte] & ~READ_BEFORE;
+    if (live->read[byte] >= written) {
+        ++live->steps[written];
+        --live->steps[live->read[byte] + 1];
+    } else {
+        live->unread += !(live->written[byte] & READ_BEFORE);
+    }
+}
+
+static inline void liveness_write(liveness *live, uint32_t first, uint32_t size) {
+    if (++live->now + 1 == live->capacity) {
+        liveness_make_room(live);
+    }
+    for (uint32_t byte = first; byte < first + size; ++byte) {
+        if (live->written[byte]) {
+            liveness_end_value(live, byte);
+        }
+        live->written[byte] = live->now;
+    }
+    liveness_use(live, first, size);
+}
+
+#endif

@@ -1,0 +1,154 @@
+"""Accesses to SRAM for the Python core: an instruction callback that reads the registers each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unicorn import UC_HOOK_CODE, arm_const
+from unicorn.unicorn_py3.unicorn import Uc
+
+from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion, UnwrittenRead
+from mcusim.core.twin_liveness import LiveFigures, Liveness
+from mcusim.timing.addressing import Access, decode_access
+from mcusim.timing.isa import PC
+
+_REGISTERS = (
+    *range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R0 + 13),
+    arm_const.UC_ARM_REG_SP,
+    arm_const.UC_ARM_REG_LR,
+)
+MAXIMUM_UNWRITTEN = 64
+"""Instructions that are told apart when they read what was never written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An access whose instruction has begun."""
+
+    pc: int
+    address: int
+    access: Access
+
+
+def condition_holds(condition: int, status: int) -> bool:
+    """Whether ``condition`` (0 to 15) holds under the flags of xPSR (Arm DDI 0403E, A7.3.1)."""
+    n, z, c, v = (bool(status >> bit & 1) for bit in (31, 30, 29, 28))
+    even = (z, c, n, v, c and not z, n == v, n == v and not z, True)[condition >> 1]
+    return even or condition >= 14 if not condition & 1 else not even or condition >= 14
+
+
+def advance_it(state: int) -> int:
+    """ITSTATE behind an instruction (Arm DDI 0403E, A7.3.2)."""
+    return state & 0xE0 | state << 1 & 0x1F if state & 7 else 0
+
+
+class AccessTracker:
+    """Follows the accesses of one engine and what lives in its SRAM."""
+
+    def __init__(self, uc: Uc, spec: CoreSpec) -> None:
+        self._uc = uc
+        self._code = spec.code
+        self._banks: list[tuple[int, int, int]] = []
+        size = 0
+        for bank in spec.tracked:
+            self._banks += [(start, bank.data.nbytes, size) for start in bank.starts]
+            size += bank.data.nbytes
+        self.liveness = Liveness(size)
+        self._hook = uc.hook_add(UC_HOOK_CODE, self._on_instruction) if self._banks else None
+        self.begin(measure=False)
+
+    def begin(self, measure: bool) -> None:
+        """Nothing was ever written; accesses are followed if they are to be measured."""
+        self.is_active: bool = bool(self._banks) and measure
+        self._pending: _Pending | None = None
+        self._it: int = 0
+        self._it_address: int = 0
+        self._unwritten: dict[int, UnwrittenRead] = {}
+        self.liveness.begin()
+
+    def settle(self) -> None:
+        """The instruction that has begun is over."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        status = pending.access.status
+        if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
+            self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
+
+    def pause(self, pc: int) -> None:
+        """The engine rests at ``pc``; an access of the instruction there was refused."""
+        if self._pending is not None and self._pending.pc == pc:
+            self._pending = None
+        self.settle()
+
+    def note(self, pc: int, address: int, size: int, store: bool) -> None:
+        """``size`` bytes from ``address`` on are read or written, as far as they are SRAM."""
+        for start, length, first in self._banks if self.is_active and size else ():
+            if start <= address < start + length:
+                inside = min(size, start + length - address)
+                if store:
+                    self.liveness.write(first + address - start, inside)
+                elif self.liveness.read(first + address - start, inside):
+                    self._note_unwritten(pc, address)
+                return
+
+    def high_water(self, part: SramRegion) -> int:
+        """End of the highest byte written of ``part``, relative to its start."""
+        for start, length, first in self._banks:
+            if start <= part.start < start + length:
+                return self.liveness.high_water(first + part.start - start, part.data.nbytes)
+        return 0
+
+    def count(self) -> tuple[MemoryCount, LiveFigures]:
+        """Figures up to now, for the run and by layer."""
+        figures = self.liveness.measure()
+        return (
+            MemoryCount(
+                touched_bytes=figures.touched_bytes,
+                live_peak_bytes=figures.live_peak_bytes,
+                unread_bytes=figures.unread_bytes,
+                unwritten=tuple(self._unwritten.values()),
+            ),
+            figures,
+        )
+
+    def close(self) -> None:
+        """Remove the hook."""
+        if self._hook is not None:
+            self._uc.hook_del(self._hook)
+            self._hook = None
+
+    def _note_unwritten(self, pc: int, address: int) -> None:
+        if pc in self._unwritten:
+            known = self._unwritten[pc]
+            self._unwritten[pc] = UnwrittenRead(pc, known.address, known.count + 1)
+        elif len(self._unwritten) < MAXIMUM_UNWRITTEN:
+            self._unwritten[pc] = UnwrittenRead(pc, address, 1)
+
+    def _on_instruction(self, _uc: Uc, pc: int, size: int, _user: object) -> None:
+        self.settle()
+        if not self.is_active:
+            return
+        code = _code_at(self._code, pc, size)
+        it = self._it if pc == self._it_address else 0
+        access = decode_access(code) if code else None
+        executed = not it & 15 or condition_holds(it >> 4, int(self._uc.reg_read(arm_const.UC_ARM_REG_XPSR)))
+        if access is not None and executed:
+            self._pending = _Pending(pc, self._address(pc, access), access)
+        opens_it = len(code) == 2 and code[1] == 0xBF and code[0] & 15 != 0
+        self._it = code[0] if opens_it else advance_it(it)
+        self._it_address = pc + size
+
+    def _address(self, pc: int, access: Access) -> int:
+        base = pc + 4 & ~3 if access.base == PC else int(self._uc.reg_read(_REGISTERS[access.base]))
+        if access.index >= 0:
+            base += int(self._uc.reg_read(_REGISTERS[access.index])) << access.shift
+        return base + access.offset & 0xFFFFFFFF
+
+
+def _code_at(regions: Sequence[CodeRegion], pc: int, size: int) -> bytes:
+    for region in regions:
+        if region.start <= pc and pc + size <= region.start + region.data.nbytes:
+            return bytes(region.data[pc - region.start : pc - region.start + size])
+    return b""

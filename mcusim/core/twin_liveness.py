@@ -1,0 +1,111 @@
+"""Liveness of SRAM bytes for the Python core; twin of native/liveness.c, without its bound on memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """See ``MemoryCount``; ``layer_peaks`` are the live bytes' peaks by layer."""
+
+    touched_bytes: int
+    live_peak_bytes: int
+    unread_bytes: int
+    layer_peaks: dict[int, int]
+
+
+class Liveness:
+    """Time counts writes and layer boundaries; a value lives from its write to its last read."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing was ever written."""
+        self._written: NDArray[np.int64] = np.zeros(self._size, np.int64)
+        self._read: NDArray[np.int64] = np.zeros(self._size, np.int64)
+        self._now: int = 1
+        self._unread: int = 0
+        self._steps: Counter[int] = Counter()
+        self._open: list[tuple[int, int]] = []
+        self._segments: list[tuple[int, frozenset[int]]] = [(1, frozenset())]
+        self._touched: dict[int, NDArray[np.bool_]] = {}
+
+    def read(self, first: int, size: int) -> bool:
+        """Bytes [first, first + size) are read; whether one of them was never written."""
+        self._read[first : first + size] = self._now
+        return not self._written[first : first + size].all()
+
+    def write(self, first: int, size: int) -> None:
+        """Bytes [first, first + size) are written at once."""
+        self._now += 1
+        for byte in range(first, first + size):
+            written, read = int(self._written[byte]), int(self._read[byte])
+            if written and read >= written:
+                self._steps[written] += 1
+                self._steps[read + 1] -= 1
+            elif written:
+                self._unread += 1
+        self._written[first : first + size] = self._now
+
+    def open(self, layer: int) -> None:
+        """``layer`` is entered, possibly inside itself."""
+        self._boundary()
+        self._open.append((layer, self._now))
+        self._segments.append((self._now, self._open_layers()))
+
+    def close(self) -> None:
+        """The layer entered last is left."""
+        layer, since = self._open.pop()
+        self._touch(layer, since)
+        self._boundary()
+        self._segments.append((self._now, self._open_layers()))
+
+    def touched_bytes(self, layer: int) -> int:
+        """Distinct bytes read or written while ``layer`` was open."""
+        for name, since in self._open:
+            self._touch(name, since)
+        return int(self._touched[layer].sum()) if layer in self._touched else 0
+
+    def high_water(self, first: int, size: int) -> int:
+        """End of the highest byte written of [first, first + size), relative to ``first``."""
+        written = np.flatnonzero(self._written[first : first + size])
+        return int(written[-1]) + 1 if written.size else 0
+
+    def measure(self) -> LiveFigures:
+        """Figures up to now."""
+        alive = (self._written > 0) & (self._read >= self._written)
+        steps = np.zeros(self._now + 2, np.int64)
+        for time, step in self._steps.items():
+            steps[time] += step
+        np.add.at(steps, self._written[alive], 1)
+        np.add.at(steps, self._read[alive] + 1, -1)
+        curve = np.cumsum(steps)
+        ends = [start for start, _ in self._segments[1:]] + [self._now + 1]
+        peaks: dict[int, int] = {}
+        for (start, layers), end in zip(self._segments, ends, strict=True):
+            peak = int(curve[start:end].max(initial=0))
+            for layer in layers:
+                peaks[layer] = max(peaks.get(layer, 0), peak)
+        return LiveFigures(
+            touched_bytes=int(((self._written > 0) | (self._read > 0)).sum()),
+            live_peak_bytes=int(curve.max()),
+            unread_bytes=self._unread + int(((self._written > 0) & ~alive).sum()),
+            layer_peaks=peaks,
+        )
+
+    def _boundary(self) -> None:
+        self._now += 1
+
+    def _open_layers(self) -> frozenset[int]:
+        return frozenset(layer for layer, _ in self._open)
+
+    def _touch(self, layer: int, since: int) -> None:
+        used = (self._written >= since) | (self._read >= since)
+        self._touched[layer] = self._touched.get(layer, np.zeros(self._size, np.bool_)) | used
