@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TOLERANCES: Mapping[str, str] = {"cycles": "0.5%", "sram": "0", "flash": "1%"}
 """Runs are deterministic; what is tolerated is noise of harmless edits, not of the measurement."""
+BULKY = frozenset({"hot_instructions", "memory_map", "execution"})
+"""Parts of a trace that baselines leave out."""
 TOP = 10
 NAMED_FUNCTIONS = 3
 UPDATE = "--mcusim-update"
@@ -153,10 +155,11 @@ class Bench:
 
 def as_baseline(trace: Trace) -> Trace:
     """``trace`` without what differs from host to host, so that equal runs are equal files, and without
-    single instructions, which any edit moves."""
+    what any edit of the firmware moves about."""
     firmware = msgspec.structs.replace(trace.firmware, path=Path(trace.firmware.path).name)
     host = msgspec.structs.replace(trace.host, seconds=0.0)
-    return msgspec.structs.replace(trace, firmware=firmware, host=host, hot_instructions=(), memory_map=())
+    empty = {field.name: field.default for field in msgspec.structs.fields(trace) if field.name in BULKY}
+    return msgspec.structs.replace(trace, firmware=firmware, host=host, **empty)
 
 
 def check_limits(trace: Trace, limits: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ NETWORKS = {
     "ds_cnn": ("zoo:ds_cnn", ("layer", "patch:2x2@2")),
     "resnet8": ("zoo:resnet8", ("layer", "patch:2x2@3")),
     "mobilenet_v1": (MOBILENET_V1, ("layer", "patch:3x3@3")),
-    "mobilenet_v2": (MOBILENET_V2, ("layer", "patch:2x2@5", "patch:4x4@5")),
+    "mobilenet_v2": (MOBILENET_V2, ("layer", "patch:2x2@5", "patch:4x4@5", "stream")),
 }
 
 
