@@ -22,17 +22,13 @@ from mcusim.profile import memory as memory_parts
 from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
 from mcusim.profile.memory_map import MemoryMap
-from mcusim.timing.model import MODEL_VERSION, TimingModel
+from mcusim.recost import with_bounds
+from mcusim.timing.model import MODEL_ERROR, MODEL_VERSION, TimingModel
 
 DEFAULT_MAX_CYCLES = 20_000_000_000
 """Some minutes of a 100 MHz chip; a firmware that needs more says so."""
 
 DEFAULT_MODEL = "m5"
-
-MODEL_ERROR = (
-    "rms 0.9 % on hand-written assembly, 2.1 % on all programs, "
-    "against 106 published counts at zero wait states"
-)
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,9 @@ class SimulationResult:
 
     def instruction_costs(self) -> dict[int, instructions.InstructionCost]:
         """Executions and cycles per instruction address; the cycles sum to the total."""
-        return instructions.by_address(self.profile.counts, self._memory.read, TimingModel(DEFAULT_MODEL))
+        return instructions.by_address(
+            self.profile.counts, self._memory.read, TimingModel(self.trace.timing.model)
+        )
 
 
 def simulate(
@@ -63,6 +61,7 @@ def simulate(
     memory: bool = True,
     console: Callable[[str], None] | None = None,
     core: Literal["native", "twin"] = "native",
+    model: str = DEFAULT_MODEL,
     capture: bool = False,
     memory_map: bool = False,
 ) -> SimulationResult:
@@ -70,7 +69,12 @@ def simulate(
 
     ``inputs`` are written where the layer section says when execution first reaches the network; those of
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
+<<<<<<< mcusim/simulate.py
+    matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` measures changes
+    in SRAM, ``console`` gets the firmware's output.
+=======
     matches as layers, ``memory`` follows every access to SRAM, ``console`` gets the firmware's output.
+>>>>>>> /tmp/w/memory2/mine
     ``memory_map`` keeps which layer's data lay where in SRAM over time, at some cost in time.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
@@ -88,12 +92,12 @@ def simulate(
         cycle_limit=DEFAULT_MAX_CYCLES if max_cycles is None else max_cycles,
         console=console or (lambda _: None),
         core=core,
-        model=DEFAULT_MODEL,
+        model=model,
         measure_sram=memory,
     )
     machine = Machine(image, chip, setup)
     try:
-        run = _Run(image, chip, machine, marks, capture)
+        run = _Run(image, chip, machine, marks, model, capture)
         if memory_map:
             run.memory_map = MemoryMap(machine.memory.sram, marks)
         run.execute(inferences)
@@ -131,12 +135,19 @@ class _Run:
     """One boot and the inferences on it, collected as they come."""
 
     def __init__(
-        self, image: Image, chip: Chip, machine: Machine, marks: Sequence[LayerMark], capture: bool
+        self,
+        image: Image,
+        chip: Chip,
+        machine: Machine,
+        marks: Sequence[LayerMark],
+        model: str,
+        capture: bool,
     ) -> None:
         self._image = image
         self._chip = chip
         self._machine = machine
         self._marks = marks
+        self._model = model
         self._invoke = image.start_of(image.layers.invoke) if image.layers else None
         self._captures = self._capture_places() if capture else {}
         self._exit: trace.Exit | None = None
@@ -266,21 +277,23 @@ class _Run:
         )
 
     def _trace(self, profile: Profile, memory: trace.Memory, ending: trace.Exit) -> trace.Trace:
-        return document.build(
+        built = document.build(
             self._image,
             self._chip,
             profile,
             memory,
             ending,
-            timing=trace.TimingInfo(model=DEFAULT_MODEL, version=MODEL_VERSION, error=MODEL_ERROR),
+            timing=trace.TimingInfo(model=self._model, version=MODEL_VERSION, error=MODEL_ERROR),
             inference_cycles=self._cycles,
             warnings=(
                 *self._machine.warnings,
                 *memory_parts.warnings(self._image, profile.counts.memory),
             ),
             host=trace.Host(seconds=self._machine.host_seconds, mcusim_version=__version__),
+            read=self._machine.memory.read,
             hot_instructions=hot_instructions(
-                profile, self._image, self._machine.memory.read, TimingModel(DEFAULT_MODEL)
+                profile, self._image, self._machine.memory.read, TimingModel(self._model)
             ),
             memory_map=self._spans,
         )
+        return with_bounds(built)

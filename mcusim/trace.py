@@ -57,12 +57,15 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """``macs`` is 0 when the firmware carries no layer section."""
+    """``macs`` is 0 when the firmware carries no layer section. ``cycles_low`` and ``cycles_high``: with
+    every rule of the timing model at the end of its range; 0 where they were not found."""
 
     cycles: int
     instructions: int
     seconds: float
     macs: int
+    cycles_low: int = 0
+    cycles_high: int = 0
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,10 +99,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
+<<<<<<< mcusim/trace.py
+    """``macs``: of the calls made. ``touched_bytes``: SRAM bytes that changed, the stack's among them.
+    ``cycles_low``, ``cycles_high``: as of the totals. ``live_peak_bytes``: 0 where liveness was not measured.
+    ``stack_bytes``: below the layer's entry."""
+=======
     """``macs``: of the calls made. ``touched_bytes``: distinct SRAM bytes read or written, the stack's
     among them. ``live_peak_bytes``: the most SRAM bytes that at one moment held a value still to be read, by
     the layer or after it. Both are 0 where accesses were not followed. ``stack_bytes``: below the
     layer's entry."""
+>>>>>>> /tmp/w/memory2/mine
 
     index: int
     name: str
@@ -115,6 +124,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     shape_in: tuple[int, ...]
     shape_out: tuple[int, ...]
     stage: int = 0
+    cycles_low: int = 0
+    cycles_high: int = 0
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +185,19 @@ class Inferences(msgspec.Struct, frozen=True, kw_only=True):
     cycles_mean: float
 
 
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """What ran, for costing it again. ``code`` and ``runs`` are packed (see mcusim.profile.execution): the
+    code, and how often every linear run of it was executed in each place. ``places``: pairs of a node of the
+    call tree and the layer it worked for (its position, -1 for none). ``other``: place, and low, best and
+    high cycles spent there beside those of the runs. ``network_call``: function that is the network's."""
+
+    code: str
+    runs: str
+    places: tuple[tuple[int, int], ...]
+    other: tuple[tuple[int, int, int, int], ...] = ()
+    network_call: int = -1
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """``seconds`` is emulation alone, on the host."""
 
@@ -197,6 +221,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     memory_map: tuple[MemorySpan, ...] = ()
     schedule: dict[str, Any]
     inferences: Inferences | None = None
+    execution: Execution | None = None
     warnings: tuple[str, ...] = ()
     host: Host
 

@@ -16,6 +16,12 @@ InputInOption = Annotated[
     Literal["sram", "flash"] | None,
     typer.Option("--input-in", help="Where the input lies when an inference starts (default: sram)."),
 ]
+TimingOption = Annotated[
+    str, typer.Option("--timing", metavar="NAME", help="Fetch machine of the timing model: m1, m2 or m5.")
+]
+ClockOption = Annotated[
+    str | None, typer.Option("--clock", metavar="FREQUENCY", help="Core clock, such as 84MHz or 84000000.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite output files that exist.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no report.")]
 InputsOption = Annotated[

@@ -16,6 +16,7 @@ from mcusim.cli.options import (
     InputsOption,
     MaxCyclesOption,
     QuietOption,
+    TimingOption,
 )
 from mcusim.errors import EXIT_FIRMWARE_OVERFLOW
 
@@ -46,6 +47,7 @@ def command(
         bool, typer.Option("--map", help="Keep in the trace whose data lies where in SRAM over time.")
     ] = False,
     max_cycles: MaxCyclesOption = None,
+    timing: TimingOption = "m5",
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -71,6 +73,7 @@ def command(
         memory=not no_memory,
         console=console_text,
         memory_map=memory_map,
+        model=timing,
     )
     console_text.close()
     if trace is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mcusim import trace
 from mcusim.chips import Chip
 from mcusim.image import Image
+from mcusim.profile import execution
 from mcusim.profile.profile import LayerCost, Profile, function_start
 
 
@@ -21,14 +23,17 @@ def build(
     inference_cycles: Sequence[int],
     warnings: Sequence[str],
     host: trace.Host,
+    read: Callable[[int, int], bytes | None],
     hot_instructions: tuple[trace.HotInstruction, ...] = (),
     memory_map: tuple[trace.MemorySpan, ...] = (),
 ) -> trace.Trace:
-    """The document of one run; ``inference_cycles`` of every network call that returned."""
+    """The document of one run; ``inference_cycles`` of every network call that returned. ``read`` gives the
+    code, (address, size) to bytes."""
     section = image.layers
+    tree = fold_tree(profile, image)
     return trace.Trace(
         firmware=_firmware(image, chip),
-        chip=_chip_info(chip),
+        chip=chip_info(chip),
         timing=timing,
         exit=ending,
         totals=trace.Totals(
@@ -40,11 +45,12 @@ def build(
         memory=memory,
         layers=layers(profile),
         functions=functions(profile, image),
-        call_tree=call_tree(profile, image),
+        call_tree=call_tree(profile, tree),
         hot_instructions=hot_instructions,
         memory_map=memory_map,
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
+        execution=execution.record(profile, image, tree.node_of, read, timing.model),
         warnings=(*_wait_state_warning(chip), *warnings),
         host=host,
     )
@@ -74,12 +80,20 @@ def functions(profile: Profile, image: Image) -> tuple[trace.Function, ...]:
     return tuple(entries)
 
 
-def call_tree(profile: Profile, image: Image) -> tuple[trace.CallTreeNode, ...]:
+@dataclass(frozen=True)
+class CallTree:
+    """Nodes of the trace's call tree, as (parent, function) pairs, and which one each node of the core's
+    belongs to."""
+
+    nodes: Sequence[tuple[int, int]]
+    node_of: Sequence[int]
+
+
+def fold_tree(profile: Profile, image: Image) -> CallTree:
     """The call tree over the entries of ``functions``, recursion folded into the outermost call, so that
     it is no deeper than there are functions."""
     position = {cost.start: index for index, cost in enumerate(profile.functions)}
     nodes: dict[tuple[int, int], int] = {}
-    sums: list[list[int]] = []
     paths: list[dict[int, int]] = []
     node_of: list[int] = []
     for call in profile.counts.nodes:
@@ -88,16 +102,22 @@ def call_tree(profile: Profile, image: Image) -> tuple[trace.CallTreeNode, ...]:
         above = paths[parent] if parent >= 0 else {}
         index = above[function] if function in above else nodes.setdefault((parent, function), len(nodes))
         node_of.append(index)
-        if index == len(sums):
-            sums.append([0, 0, 0])
+        if index == len(paths):
             paths.append({**above, function: index})
+    return CallTree(tuple(nodes), node_of)
+
+
+def call_tree(profile: Profile, tree: CallTree) -> tuple[trace.CallTreeNode, ...]:
+    """The nodes of ``tree`` with what they cost."""
+    sums = [[0, 0, 0] for _ in tree.nodes]
+    for call, index in zip(profile.counts.nodes, tree.node_of, strict=True):
         for column, value in enumerate((call.calls, call.cycles_self, call.instructions_self)):
             sums[index][column] += value
     return tuple(
         trace.CallTreeNode(
             function=function, parent=parent, calls=calls, cycles=cycles, instructions=instructions
         )
-        for (parent, function), (calls, cycles, instructions) in zip(nodes, sums, strict=True)
+        for (parent, function), (calls, cycles, instructions) in zip(tree.nodes, sums, strict=True)
     )
 
 
@@ -134,7 +154,8 @@ def _firmware(image: Image, chip: Chip) -> trace.Firmware:
     )
 
 
-def _chip_info(chip: Chip) -> trace.ChipInfo:
+def chip_info(chip: Chip) -> trace.ChipInfo:
+    """What the trace says of the chip."""
     sizes = {"sram": 0, "flash": 0, "peripheral": 0}
     for region in chip.regions:
         sizes[region.kind] += region.size

@@ -133,14 +133,26 @@ def _functions(nodes: Sequence[CallNode], starts: Sequence[int], image: Image) -
     return tuple(sorted(costs, key=lambda cost: (-cost.cycles_self, cost.start)))
 
 
-def _layers(counts: Counts, starts: Sequence[int], marks: Sequence[LayerMark]) -> tuple[LayerCost, ...]:
-    position_of = {mark.start: position for position, mark in reversed(list(enumerate(marks)))}
+def _positions(marks: Sequence[LayerMark]) -> dict[int | None, int]:
+    return {mark.start: position for position, mark in reversed(list(enumerate(marks)))}
+
+
+def layer_owners(nodes: Sequence[CallNode], starts: Sequence[int], marks: Sequence[LayerMark]) -> list[int]:
+    """Per node the position of the outermost layer that it works for, or OUTSIDE."""
+    position_of = _positions(marks)
     owner: list[int] = []
-    sums = [[0, 0, 0] for _ in marks]
-    for node, start in zip(counts.nodes, starts, strict=True):
+    for node, start in zip(nodes, starts, strict=True):
         above = owner[node.parent] if node.parent >= 0 else OUTSIDE
-        own = above if above != OUTSIDE else position_of.get(start, OUTSIDE)
-        owner.append(own)
+        owner.append(above if above != OUTSIDE else position_of.get(start, OUTSIDE))
+    return owner
+
+
+def _layers(counts: Counts, starts: Sequence[int], marks: Sequence[LayerMark]) -> tuple[LayerCost, ...]:
+    position_of = _positions(marks)
+    owner = layer_owners(counts.nodes, starts, marks)
+    sums = [[0, 0, 0] for _ in marks]
+    for node, own in zip(counts.nodes, owner, strict=True):
+        above = owner[node.parent] if node.parent >= 0 else OUTSIDE
         if own == OUTSIDE:
             continue
         sums[own][0] += node.calls if above == OUTSIDE else 0

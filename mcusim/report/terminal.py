@@ -66,7 +66,7 @@ def totals(trace: Trace) -> RenderableType:
     """Cycles, time, instructions and MACs, with what is known of the timing model's error."""
     total = trace.totals
     cells = [
-        (figures.count(total.cycles), "cycles"),
+        (figures.count(total.cycles), f"cycles{uncertainty(trace)}"),
         (figures.time(total.seconds), f"at {figures.frequency(trace.chip.clock_hz)}"),
         (figures.count(total.instructions), "instructions"),
     ]
@@ -83,6 +83,15 @@ def totals(trace: Trace) -> RenderableType:
     grid.add_row(*(Text(name, style="dim") for _, name in cells))
     timing = trace.timing
     return Group(grid, Text(f"Timing model {timing.model}: {timing.error}", style="dim"))
+
+
+def uncertainty(trace: Trace) -> str:
+    """How far uncertain rules of the timing model move the cycles, as " ± n %"; empty if not known."""
+    total = trace.totals
+    if not total.cycles_high or not total.cycles:
+        return ""
+    distance = max(total.cycles_high - total.cycles, total.cycles - total.cycles_low)
+    return f" \N{PLUS-MINUS SIGN} {100 * distance / total.cycles:.1f} %"
 
 
 def memory(trace: Trace, *, blocks: bool) -> RenderableType:

@@ -104,7 +104,7 @@ def test_the_call_tree_names_functions_by_position_and_joins_equal_siblings() ->
     ]
     profile = build(_counts(nodes), IMAGE, (), 0)
     names = [cost.name for cost in profile.functions]
-    tree = document.call_tree(profile, IMAGE)
+    tree = document.call_tree(profile, document.fold_tree(profile, IMAGE))
     rows = [(names[n.function], n.parent, n.calls, n.cycles, n.instructions) for n in tree]
     assert rows == [("main", -1, 1, 10, 5), ("helper", 0, 3, 101, 51), ("layer_a", 1, 1, 7, 3)]
 
@@ -115,7 +115,7 @@ def test_the_call_tree_folds_recursion() -> None:
         nodes.append(CallNode((HELPER, LAYER_A)[depth % 2], depth, 1, 10, 1))
     nodes.append(CallNode(LAYER_B, 5000, 3, 7, 1))
     profile = build(_counts(nodes), IMAGE, (), 0)
-    tree = document.call_tree(profile, IMAGE)
+    tree = document.call_tree(profile, document.fold_tree(profile, IMAGE))
     names = [profile.functions[node.function].name for node in tree]
     assert names == ["main", "helper", "layer_a", "layer_b"]
     assert [node.parent for node in tree] == [-1, 0, 1, 2]
@@ -125,7 +125,7 @@ def test_the_call_tree_folds_recursion() -> None:
 @given(_trees())
 def test_the_call_tree_keeps_every_cycle(nodes: list[CallNode]) -> None:
     profile = build(_counts(nodes), IMAGE, (), 0)
-    tree = document.call_tree(profile, IMAGE)
+    tree = document.call_tree(profile, document.fold_tree(profile, IMAGE))
     assert sum(node.cycles for node in tree) == profile.cycles
     assert all(node.parent < index for index, node in enumerate(tree))
     assert len({(node.parent, node.function) for node in tree}) == len(tree)

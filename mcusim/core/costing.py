@@ -1,0 +1,29 @@
+"""Costing of runs without an emulator: the native model where there is one, else its Python twin."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcusim.core import library
+from mcusim.timing.model import TimingModel
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRun:
+    """A linear run: its bytes, its first address, and whether a taken branch ended it."""
+
+    code: bytes
+    start: int
+    taken: bool
+
+
+def run_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[int]:
+    """Cycles of each run under ``model``."""
+    try:
+        native = library.load()
+    except OSError:
+        return [model.cost(run.code, run.start, run.taken).cycles for run in runs]
+    table = ctypes.byref(library.timing_table(model))
+    return [native.mcusim_cost(table, run.code, run.start, len(run.code), run.taken) for run in runs]

@@ -1,0 +1,134 @@
+"""Cost a kept run again, under another timing model, clock or chip, without running it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from mcusim import trace
+from mcusim.errors import InputError
+from mcusim.profile.execution import Execution, unpack
+from mcusim.timing.model import MODEL_ERROR, MODEL_VERSION, TimingModel
+from mcusim.timing.rules import Bound
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Cycles by node of the call tree and by layer, at one bound of the rules."""
+
+    nodes: Sequence[int]
+    layers: Sequence[int]
+
+
+def with_bounds(document: trace.Trace) -> trace.Trace:
+    """The trace with low and high cycles; unchanged if it does not hold its execution."""
+    if document.execution is None:
+        return document
+    execution = unpack(document.execution)
+    low, high = (_costs(document, execution, document.timing.model, b) for b in (Bound.LOW, Bound.HIGH))
+    return _with_bounds(document, low, high)
+
+
+def recost(document: trace.Trace, *, model: str, chip: trace.ChipInfo) -> trace.Trace:
+    """The trace that a run of the same firmware with the same inputs on ``chip`` would give.
+
+    Host figures stay those of the run. Raises InputError if the trace does not hold its execution, and
+    UsageError for an unknown model.
+    """
+    if document.execution is None:
+        raise InputError("the trace does not hold what was executed, so it cannot be costed again")
+    execution = unpack(document.execution)
+    low, best, high = (_costs(document, execution, model, bound) for bound in Bound)
+    again = _with_costs(document, best)
+    again = msgspec.structs.replace(
+        again,
+        chip=chip,
+        timing=trace.TimingInfo(model=model, version=MODEL_VERSION, error=MODEL_ERROR),
+        totals=msgspec.structs.replace(again.totals, seconds=again.totals.cycles / chip.clock_hz),
+        hot_instructions=_hot_instructions(document, execution, model),
+    )
+    return _with_bounds(again, low, high)
+
+
+def _costs(document: trace.Trace, execution: Execution, model: str, bound: Bound) -> _Costs:
+    packed = document.execution
+    places = packed.places if packed else ()
+    cycles = execution.place_cycles(TimingModel(model, bound), len(places))
+    column = 1 + list(Bound).index(bound)
+    for other in packed.other if packed else ():
+        cycles[other[0]] += other[column]
+    nodes, layers = [0] * len(document.call_tree), [0] * len(document.layers)
+    for (node, layer), spent in zip(places, cycles, strict=True):
+        nodes[node] += spent
+        if layer >= 0:
+            layers[layer] += spent
+    return _Costs(nodes, layers)
+
+
+def _with_bounds(document: trace.Trace, low: _Costs, high: _Costs) -> trace.Trace:
+    totals = msgspec.structs.replace(document.totals, cycles_low=sum(low.nodes), cycles_high=sum(high.nodes))
+    layers = tuple(
+        msgspec.structs.replace(layer, cycles_low=least, cycles_high=most)
+        for layer, least, most in zip(document.layers, low.layers, high.layers, strict=True)
+    )
+    return msgspec.structs.replace(document, totals=totals, layers=layers)
+
+
+def _with_costs(document: trace.Trace, costs: _Costs) -> trace.Trace:
+    """Every figure of cycles that follows from the call tree."""
+    tree = tuple(
+        msgspec.structs.replace(node, cycles=cycles)
+        for node, cycles in zip(document.call_tree, costs.nodes, strict=True)
+    )
+    own, total = _function_cycles(tree, len(document.functions))
+    functions = tuple(
+        msgspec.structs.replace(function, cycles_self=own[i], cycles_total=total[i])
+        for i, function in enumerate(document.functions)
+    )
+    layers = tuple(
+        msgspec.structs.replace(layer, cycles=cycles)
+        for layer, cycles in zip(document.layers, costs.layers, strict=True)
+    )
+    totals = msgspec.structs.replace(document.totals, cycles=sum(costs.nodes))
+    return msgspec.structs.replace(
+        document,
+        totals=totals,
+        call_tree=tree,
+        functions=functions,
+        layers=layers,
+        inferences=_inferences(document, total),
+    )
+
+
+def _function_cycles(tree: Sequence[trace.CallTreeNode], functions: int) -> tuple[list[int], list[int]]:
+    """Own cycles and those with callees; the tree has no recursion, and parents come first."""
+    subtree = [node.cycles for node in tree]
+    for index in range(len(tree) - 1, -1, -1):
+        if tree[index].parent >= 0:
+            subtree[tree[index].parent] += subtree[index]
+    own, total = [0] * functions, [0] * functions
+    for node, spent in zip(tree, subtree, strict=True):
+        own[node.function] += node.cycles
+        total[node.function] += spent
+    return own, total
+
+
+def _inferences(document: trace.Trace, total: Sequence[int]) -> trace.Inferences | None:
+    """A single inference can be costed again; of several only the first left its runs."""
+    old, packed = document.inferences, document.execution
+    if old is None or old.count != 1 or packed is None or packed.network_call < 0:
+        return None
+    cycles = total[packed.network_call]
+    return trace.Inferences(count=1, cycles_min=cycles, cycles_max=cycles, cycles_mean=cycles)
+
+
+def _hot_instructions(
+    document: trace.Trace, execution: Execution, model: str
+) -> tuple[trace.HotInstruction, ...]:
+    cycles = execution.instruction_cycles(TimingModel(model), {h.address for h in document.hot_instructions})
+    return tuple(
+        msgspec.structs.replace(hot, cycles=cycles.get(hot.address, hot.cycles))
+        for hot in document.hot_instructions
+    )
