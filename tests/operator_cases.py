@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mcusim.network.geometry import window_output
 from mcusim.network.graph import (
     Activation,
     Attributes,
@@ -48,10 +49,6 @@ def matrix_tensors(
     )
 
 
-def window_output(size: int, kernel: int, stride: int, before: int, after: int) -> int:
-    return (size + before + after - kernel) // stride + 1
-
-
 def conv_graph(
     rng: np.random.Generator,
     kind: OpKind,
@@ -62,11 +59,9 @@ def conv_graph(
     products: int,
 ) -> Graph:
     channels = weights.shape[0 if kind is OpKind.CONV_2D else 3]
-    pad = window.padding
     out_shape = (
         1,
-        window_output(image[0], window.kernel_h, window.stride_h, pad.top, pad.bottom),
-        window_output(image[1], window.kernel_w, window.stride_w, pad.left, pad.right),
+        *window_output(image[0], image[1], window),
         channels,
     )
     source = activation_tensor(0, (1, *image), 0.05, int(rng.integers(-128, 128)))

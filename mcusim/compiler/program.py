@@ -29,11 +29,13 @@ class Layout:
     lowered: Mapping[int, LoweredOp]
 
     def whole_extent(self, op: Operator, tensor: int) -> spatial.Extent:
-        """How an operator outside of patch stages sees one of its tensors: with its rows, as one row
-        of all pixels where the kernel allows, or as a single pixel where it is not spatial."""
+        """How an operator outside of patch stages sees one of its tensors: with its rows, or as one row
+        of all pixels where the kernel allows. A dense layer's pixels are what its weights go over."""
         size = spatial.extent(self.graph.tensors[tensor])
-        if op.kind in (OpKind.FULLY_CONNECTED, OpKind.SOFTMAX):
-            return spatial.Extent(1, 1, size.bytes)
+        if op.kind is OpKind.FULLY_CONNECTED:
+            outputs, depth = self.graph.input_of(op, 1).shape
+            channels = outputs if tensor == op.outputs[0] else depth
+            return spatial.Extent(1, size.bytes // channels, channels)
         if not self.lowered[op.index].merge_rows or self._runs_ahead(op) or self._broadcasts(op):
             return size
         divisors = (n for n in range(1, size.height + 1) if size.height % n == 0)

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from mcusim.network.graph import Graph, Operator, OpKind, Tensor, Window
 
 WINDOWED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D})
-ELEMENTWISE = frozenset({OpKind.ADD, OpKind.MUL})
+ELEMENTWISE = frozenset(
+    {
+        OpKind.ADD,
+        OpKind.SUB,
+        OpKind.MUL,
+        OpKind.PRELU,
+        OpKind.RELU,
+        OpKind.RELU6,
+        OpKind.LOGISTIC,
+        OpKind.TANH,
+        OpKind.HARD_SWISH,
+        OpKind.LEAKY_RELU,
+        OpKind.QUANTIZE,
+    }
+)
 FREE = frozenset({OpKind.RESHAPE})
 """Operators that move no byte: their output is another name for their input."""
 
@@ -26,11 +40,12 @@ class Extent:
 
 
 def extent(tensor: Tensor) -> Extent:
-    """Shapes (1, H, W, C) have rows; every shorter shape is one pixel of all its elements."""
+    """Shapes (1, H, W, C) have rows; every other shape (1, ..., C) is one row of pixels."""
     if len(tensor.shape) == 4:
         _, height, width, channels = tensor.shape
         return Extent(height, width, channels)
-    return Extent(1, 1, tensor.elements)
+    channels = tensor.shape[-1]
+    return Extent(1, tensor.elements // channels, channels)
 
 
 def window_of(op: Operator) -> Window:

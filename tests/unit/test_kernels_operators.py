@@ -14,12 +14,12 @@ from operator_cases import (
     conv_graph,
     one_operator,
     random_image,
-    window_output,
 )
 
 from mcusim.compiler.lowering import LoweredOp, lower
 from mcusim.errors import UnsupportedError
 from mcusim.network import executor
+from mcusim.network.geometry import window_output
 from mcusim.network.graph import (
     Activation,
     Attributes,
@@ -162,13 +162,7 @@ def test_pool(
 ) -> None:
     rng = np.random.default_rng(seed)
     image = (window.kernel_h + extent, window.kernel_w + extent, channels)
-    pad = window.padding
-    out_shape = (
-        1,
-        window_output(image[0], window.kernel_h, window.stride_h, pad.top, pad.bottom),
-        window_output(image[1], window.kernel_w, window.stride_w, pad.left, pad.right),
-        channels,
-    )
+    out_shape = (1, *window_output(image[0], image[1], window), channels)
     tensors = [activation_tensor(0, (1, *image), 0.1, -4), activation_tensor(1, out_shape, 0.1, -4)]
     graph = one_operator(kind, tensors, Attributes(window=window, activation=activation))
     check_against_executor(graph, [random_image(rng, (1, *image))])
@@ -191,18 +185,90 @@ def test_mul(
     check_against_executor(graph, [random_image(rng, shape), random_image(rng, second)])
 
 
-@pytest.mark.parametrize("kind", [OpKind.ADD, OpKind.MUL])
+@pytest.mark.parametrize("kind", [OpKind.ADD, OpKind.SUB, OpKind.MUL])
 @pytest.mark.parametrize("value", [-128, 3, 127])
-def test_constant_operand(kind: OpKind, value: int) -> None:
+@pytest.mark.parametrize("position", [0, 1])
+def test_constant_operand(kind: OpKind, value: int, position: int) -> None:
     shape = (1, 4, 16, 4)
     constant = Tensor(
         1, "c", (), "int8", Quantisation((float(np.float32(0.024)),), (-128,)), np.array(value, np.int8)
     )
     tensors = [activation_tensor(0, shape, 0.07, 4), constant, activation_tensor(2, shape, 0.03, -128)]
-    graph = one_operator(kind, tensors, Attributes(activation=Activation.RELU6))
+    operands = [tensors[0], constant] if position == 1 else [constant, tensors[0]]
+    graph = one_operator(kind, [*operands, tensors[2]], Attributes(activation=Activation.RELU6))
     every = np.arange(-128, 128, dtype=np.int8).reshape(shape)
     lowered = check_against_executor(graph, [every])
     assert lowered.kernel == "mcu_lookup"
+
+
+@given(
+    st.sampled_from([OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.PRELU]),
+    st.integers(2, 9),
+    st.integers(0, 1),
+    SEEDS,
+)
+@settings(max_examples=60, deadline=None)
+def test_constant_per_channel(kind: OpKind, channels: int, position: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (1, 3, 5, channels)
+    scales, zero_points = rng.uniform(0.01, 0.1, 3), rng.integers(-128, 128, 3)
+    data = random_image(rng, (1, 1, channels))
+    stored = Quantisation((float(np.float32(scales[1])),), (int(zero_points[1]),))
+    constant = Tensor(1, "c", data.shape, "int8", stored, data)
+    source, result = (activation_tensor(i, shape, float(scales[i]), int(zero_points[i])) for i in (0, 2))
+    first = kind is OpKind.PRELU or position == 1
+    graph = one_operator(
+        kind, [source, constant, result] if first else [constant, source, result], Attributes()
+    )
+    check_against_executor(graph, [random_image(rng, shape)])
+
+
+@given(
+    st.sampled_from([OpKind.RELU, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH, OpKind.LEAKY_RELU]),
+    SEEDS,
+)
+@settings(max_examples=30, deadline=None)
+def test_functions_of_one_element(kind: OpKind, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fixed = {OpKind.LOGISTIC: (1 / 256, -128), OpKind.TANH: (1 / 128, 0)}
+    scale, zero_point = fixed.get(kind, (float(rng.uniform(0.05, 0.2)), int(rng.integers(-128, 128))))
+    shape = (1, 4, 16, 4)
+    source = activation_tensor(0, shape, float(rng.uniform(0.01, 0.05)), int(rng.integers(-128, 128)))
+    graph = one_operator(
+        kind, [source, activation_tensor(1, shape, scale, zero_point)], Attributes(alpha=0.25)
+    )
+    check_against_executor(graph, [np.arange(-128, 128, dtype=np.int8).reshape(shape)])
+
+
+def test_other_constants_are_refused_by_name() -> None:
+    shape = (1, 2, 3, 4)
+    data = np.zeros((1, 2, 3, 1), np.int8)
+    constant = Tensor(1, "c", data.shape, "int8", Quantisation((0.5,), (0,)), data)
+    tensors = [activation_tensor(0, shape, 0.1, 0), constant, activation_tensor(2, shape, 0.1, 0)]
+    graph = one_operator(OpKind.ADD, tensors, Attributes())
+    with pytest.raises(
+        UnsupportedError, match=r"operator 0 \(ADD\) has a constant of the shape \[1, 2, 3, 1\]"
+    ):
+        lower(graph, graph.operators[0])
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.booleans(), SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_dilated_and_grouped_convolutions(
+    dilation: int, groups: int, depth: int, kernel: int, depthwise: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pads = [int(n) for n in rng.integers(0, 3, 4)]
+    strides = [int(n) for n in rng.integers(1, 3, 2)]
+    window = Window(kernel, 2, *strides, Padding(*pads), dilation, int(rng.integers(1, 4)))
+    channels = groups * depth
+    image = (1, (kernel - 1) * dilation + 3, 3 + window.dilation_w, channels)
+    outputs = channels * int(rng.integers(1, 3))
+    shape = (1, kernel, 2, outputs) if depthwise else (outputs, kernel, 2, depth)
+    weights = rng.integers(-127, 128, shape, np.int8)
+    kind = OpKind.DEPTHWISE_CONV_2D if depthwise else OpKind.CONV_2D
+    graph = conv_graph(rng, kind, weights, window, image[1:], Activation.NONE, kernel * 2 * depth)
+    check_against_executor(graph, [random_image(rng, image)])
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.integers(1, 5), SEEDS)
@@ -224,18 +290,23 @@ def test_average_pool_over_more_values_than_a_halfword_sums() -> None:
         check_against_executor(graph, [np.full((1, 25, 20, 8), value, np.int8)])
 
 
-@given(st.integers(1, 40), st.floats(1e-4, 4.0), st.sampled_from([0.5, 1.0, 2.0]), SEEDS)
-@settings(max_examples=60, deadline=None)
-def test_softmax(channels: int, scale: float, beta: float, seed: int) -> None:
+@given(
+    st.sampled_from([(OpKind.SOFTMAX, 1 / 256, -128), (OpKind.LOG_SOFTMAX, 1 / 16, 127)]),
+    st.integers(1, 5),
+    st.integers(1, 40),
+    st.floats(1e-4, 4.0),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    SEEDS,
+)
+@settings(max_examples=120, deadline=None)
+def test_softmax(
+    kind: tuple[OpKind, float, int], pixels: int, channels: int, scale: float, beta: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    tensors = [
-        activation_tensor(0, (1, channels), scale, 5),
-        activation_tensor(1, (1, channels), 1 / 256, -128),
-    ]
-    graph = one_operator(OpKind.SOFTMAX, tensors, Attributes(beta=beta))
-    image = random_image(rng, (1, channels))
-    found = run_images(lower(graph, graph.operators[0]), image.reshape(1, 1, channels), (1, 1, channels))
-    np.testing.assert_array_equal(found.reshape(1, channels), executor.outputs(graph, [image])[0])
+    shape = (1, 1, pixels, channels)
+    tensors = [activation_tensor(0, shape, scale, 5), activation_tensor(1, shape, kind[1], kind[2])]
+    attributes = Attributes(beta=beta if kind[0] is OpKind.SOFTMAX else 1.0)
+    check_against_executor(one_operator(kind[0], tensors, attributes), [random_image(rng, shape)])
 
 
 def test_too_tall_windows_are_named() -> None:

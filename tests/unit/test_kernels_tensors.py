@@ -9,13 +9,13 @@ import pytest
 from host_kernels import run_operator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operator_cases import activation_tensor, random_image
+from operator_cases import activation_tensor, matrix_tensors, one_operator, random_image
 
 from mcusim.compiler.lowering import lower
 from mcusim.compiler.lowering.movement import Dimension, joined, steps_of
 from mcusim.errors import UnsupportedError
 from mcusim.network import executor
-from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Slice
+from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Slice, Window
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPES = st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 7), st.integers(1, 9))
@@ -121,14 +121,40 @@ def test_strided_slice(shape: tuple[int, ...], seed: int) -> None:
     check(graph_of(OpKind.STRIDED_SLICE, [shape], [out_shape], Attributes(slices=tuple(slices))), seed)
 
 
-@given(SHAPES, st.integers(1, 13), st.integers(1, 13), st.booleans(), st.booleans(), SEEDS)
-@settings(max_examples=60, deadline=None)
-def test_resize_nearest(
-    shape: tuple[int, ...], height: int, width: int, corners: bool, centres: bool, seed: int
+RESIZES = st.sampled_from([OpKind.RESIZE_NEAREST_NEIGHBOR, OpKind.RESIZE_BILINEAR])
+
+
+@given(RESIZES, SHAPES, st.integers(1, 13), st.integers(1, 13), st.booleans(), st.booleans(), SEEDS)
+@settings(max_examples=100, deadline=None)
+def test_resize(
+    kind: OpKind, shape: tuple[int, ...], height: int, width: int, corners: bool, centres: bool, seed: int
 ) -> None:
     attributes = Attributes(align_corners=corners, half_pixel_centers=centres and not corners)
     out_shape = (1, height, width, shape[3])
-    check(graph_of(OpKind.RESIZE_NEAREST_NEIGHBOR, [shape], [out_shape], attributes), seed)
+    check(graph_of(kind, [shape], [out_shape], attributes), seed)
+
+
+@given(SHAPES, st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_transpose_conv(
+    shape: tuple[int, ...], channels: int, kernel_h: int, kernel_w: int, seed: int
+) -> None:
+    """Windows that leave pixels of the output out, and such that overlap."""
+    rng = np.random.default_rng(seed)
+    strides = [int(n) for n in rng.integers(1, 4, 2)]
+    extents = [(n - 1) * s + k for n, s, k in zip(shape[1:3], strides, (kernel_h, kernel_w), strict=True)]
+    pads = [
+        int(rng.integers(0, min(k, (n + 1) // 2))) for k, n in zip((kernel_h, kernel_w), extents, strict=True)
+    ]
+    window = Window(kernel_h, kernel_w, *strides, Padding(pads[0], 0, pads[1], 0))
+    out_shape = (1, extents[0] - pads[0], extents[1] - pads[1], channels)
+    weights = rng.integers(-127, 128, (channels, kernel_h, kernel_w, shape[3]), np.int8)
+    tensors = [
+        activation_tensor(0, shape, 0.05, int(rng.integers(-128, 128))),
+        *matrix_tensors(rng, weights, channels, kernel_h * kernel_w * shape[3], 0),
+        activation_tensor(3, out_shape, 0.06, int(rng.integers(-60, 60))),
+    ]
+    check(one_operator(OpKind.TRANSPOSE_CONV, tensors, Attributes(window=window)), seed)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.permutations(range(5)))

@@ -52,9 +52,13 @@ typedef struct mcu_conv_general_params {
     int32_t out_channels;
     int32_t kernel_h;
     int32_t kernel_w;
-    int32_t stride_h;
     int32_t stride_w;
-    int32_t multiplicity; /* depthwise: outputs per input channel; 0: an ordinary convolution */
+    int32_t dilation_h;
+    int32_t dilation_w;
+    int32_t depth;         /* input channels that an output sees */
+    int32_t group_outputs; /* outputs that see the same ones */
+    int32_t filter_step;   /* bytes from one output's first weight to the next one's */
+    int32_t weight_step;   /* bytes from one weight of an output to the next */
     int32_t in_zero_point;
     int32_t out_zero_point;
     int32_t act_min;
@@ -71,20 +75,37 @@ typedef struct mcu_depthwise_params {
     int32_t act_max;
 } mcu_depthwise_params;
 
+/* `single`: which operand (1 or 2) is one pixel for all of the tensor, or 0. `sign2`: -1 for a difference. */
 typedef struct mcu_add_exact_params {
     int32_t channels;
+    int32_t single;
     int32_t zero_point1;
     int32_t multiplier1;
     int32_t shift1;
     int32_t zero_point2;
     int32_t multiplier2;
     int32_t shift2;
+    int32_t sign2;
     int32_t out_zero_point;
     int32_t out_multiplier;
     int32_t out_shift;
     int32_t act_min;
     int32_t act_max;
 } mcu_add_exact_params;
+
+typedef struct mcu_add_channels_params {
+    const int32_t *addends;
+    int32_t channels;
+    int32_t zero_point;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t sign;
+    int32_t out_zero_point;
+    int32_t out_multiplier;
+    int32_t out_shift;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_add_channels_params;
 
 typedef struct mcu_add_linear_params {
     int32_t channels;
@@ -112,6 +133,15 @@ typedef struct mcu_softmax_params {
     int32_t diff_min;
 } mcu_softmax_params;
 
+typedef struct mcu_log_softmax_params {
+    int32_t channels;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t diff_min;
+    int32_t reverse_multiplier;
+    int32_t reverse_shift;
+} mcu_log_softmax_params;
+
 typedef struct mcu_pad_params {
     int32_t channels;
     int32_t zero_point;
@@ -119,7 +149,7 @@ typedef struct mcu_pad_params {
 
 typedef struct mcu_mul_params {
     int32_t channels;
-    int32_t per_channel; /* 1: the second operand is one pixel */
+    int32_t single; /* which operand (1 or 2) is one pixel for all of the tensor, or 0 */
     int32_t zero_point1;
     int32_t zero_point2;
     int32_t multiplier;
@@ -128,6 +158,21 @@ typedef struct mcu_mul_params {
     int32_t act_min;
     int32_t act_max;
 } mcu_mul_params;
+
+/* `rectified`: elements that are not negative are rescaled by the own pair instead (PRELU). */
+typedef struct mcu_mul_channels_params {
+    const int32_t *factors;
+    int32_t channels;
+    int32_t zero_point;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t rectified;
+    int32_t own_multiplier;
+    int32_t own_shift;
+    int32_t out_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_mul_channels_params;
 
 typedef struct mcu_lookup_params {
     const int8_t *table;
@@ -176,6 +221,45 @@ typedef struct mcu_resize_nearest_params {
     int32_t channels;
 } mcu_resize_nearest_params;
 
+/* An output row or column that lies between two of the input; weight 0 to 1024 is that of the second. */
+typedef struct mcu_between {
+    int32_t first;
+    int32_t second;
+    int32_t weight;
+} mcu_between;
+
+typedef struct mcu_resize_bilinear_params {
+    const int32_t *rows;    /* of mcu_between, one for every output row */
+    const int32_t *columns; /* and for every output column */
+    int32_t in_width;
+    int32_t out_height;
+    int32_t out_width;
+    int32_t channels;
+} mcu_resize_bilinear_params;
+
+typedef struct mcu_transpose_conv_params {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multipliers;
+    const int32_t *shifts;
+    int32_t in_height;
+    int32_t in_width;
+    int32_t in_channels;
+    int32_t out_height;
+    int32_t out_width;
+    int32_t out_channels;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t stride_h;
+    int32_t stride_w;
+    int32_t pad_top;
+    int32_t pad_left;
+    int32_t in_zero_point;
+    int32_t out_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+} mcu_transpose_conv_params;
+
 mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
 mcu_row_kernel mcu_conv_general;
@@ -184,11 +268,14 @@ mcu_row_kernel mcu_depthwise_3x3_s2;
 mcu_row_kernel mcu_add_exact;
 mcu_row_kernel mcu_add_linear;
 mcu_row_kernel mcu_mul;
+mcu_row_kernel mcu_add_channels;
+mcu_row_kernel mcu_mul_channels;
 mcu_row_kernel mcu_lookup;
 mcu_row_kernel mcu_average_pool;
 mcu_row_kernel mcu_max_pool;
 mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;
+mcu_row_kernel mcu_log_softmax;
 
 /* Kernels that see whole tensors: of mcu_rows they take only `in`, the operator's inputs, and `out`, its
  * outputs, each by the address of its first element; all are contiguous. */
@@ -196,5 +283,7 @@ mcu_row_kernel mcu_mean;
 mcu_row_kernel mcu_reduce_max;
 mcu_row_kernel mcu_move;
 mcu_row_kernel mcu_resize_nearest;
+mcu_row_kernel mcu_resize_bilinear;
+mcu_row_kernel mcu_transpose_conv;
 
 #endif

@@ -1,6 +1,6 @@
-/* Convolution, depthwise convolution and dense layer with nothing assumed about their constants: the
+/* Convolution, depthwise convolution or dense layer with nothing assumed about their constants: the
  * fallback where the lowering cannot prove the bounds that the fast kernels rely on, or where there is
- * no fast kernel for the shape.
+ * no fast kernel for the shape. Groups and dilation are free.
  *
  * Weights are int8: [out][ky][kx][in] for a convolution, [ky][kx][out] for a depthwise one, as stored in
  * the model. The input's zero point is folded into the biases; sums wrap at 32 bits; rounding is that of
@@ -11,22 +11,19 @@
 #include <stddef.h>
 
 static int32_t convolve(const mcu_conv_general_params *p, const mcu_rows *rows, int32_t x0, int32_t channel) {
-    const int32_t depthwise = p->multiplicity != 0;
-    const int32_t depth = depthwise ? 1 : p->in_channels;
-    const int32_t weight_step = depthwise ? p->out_channels : 1;
-    const int32_t first = depthwise ? channel / p->multiplicity : 0;
-    const int8_t *weight =
-        p->weights + (depthwise ? channel : channel * p->kernel_h * p->kernel_w * p->in_channels);
+    const int32_t first = channel / p->group_outputs * p->depth;
+    const int8_t *weight = p->weights + channel * p->filter_step;
     int32_t sum = p->bias[channel];
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        const int8_t *row = rows->in[ky];
-        for (int32_t x = x0; x < x0 + p->kernel_w; x++) {
+        const int8_t *row = rows->in[ky * p->dilation_h];
+        int32_t x = x0;
+        for (int32_t kx = 0; kx < p->kernel_w; kx++, x += p->dilation_w) {
             const int inside = row != NULL && x >= 0 && x < rows->in_width;
             const int8_t *pixel = inside ? row + x * p->in_channels + first : NULL;
-            for (int32_t i = 0; i < depth; i++) {
+            for (int32_t i = 0; i < p->depth; i++) {
                 const int32_t value = inside ? pixel[i] : p->in_zero_point;
                 sum = mcu_add(sum, value * *weight);
-                weight += weight_step;
+                weight += p->weight_step;
             }
         }
     }

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mcusim.compiler.lowering.convolution import lower_conv, lower_fully_connected
+from mcusim.compiler.lowering.convolution import lower_conv, lower_fully_connected, lower_transpose_conv
 from mcusim.compiler.lowering.depthwise import lower_depthwise
-from mcusim.compiler.lowering.elementwise import lower_add, lower_mul
+from mcusim.compiler.lowering.elementwise import (
+    ELEMENT_FUNCTIONS,
+    lower_add,
+    lower_lookup,
+    lower_mul,
+    lower_prelu,
+)
 from mcusim.compiler.lowering.movement import (
     lower_concatenation,
-    lower_resize_nearest,
     lower_split,
     lower_strided_slice,
     lower_transpose,
 )
-from mcusim.compiler.lowering.pooling import lower_average_pool, lower_max_pool, lower_pad, lower_softmax
+from mcusim.compiler.lowering.pooling import (
+    lower_average_pool,
+    lower_log_softmax,
+    lower_max_pool,
+    lower_pad,
+    lower_softmax,
+)
 from mcusim.compiler.lowering.reduction import lower_mean, lower_reduce_max
+from mcusim.compiler.lowering.resizing import lower_resize_bilinear, lower_resize_nearest
 from mcusim.compiler.lowering.types import MAX_ROWS, Constant, LoweredOp, no_scratch
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, OpKind
@@ -26,8 +38,12 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.CONV_2D: lower_conv,
     OpKind.DEPTHWISE_CONV_2D: lower_depthwise,
     OpKind.FULLY_CONNECTED: lower_fully_connected,
+    OpKind.TRANSPOSE_CONV: lower_transpose_conv,
     OpKind.ADD: lower_add,
+    OpKind.SUB: lower_add,
     OpKind.MUL: lower_mul,
+    OpKind.PRELU: lower_prelu,
+    **dict.fromkeys(ELEMENT_FUNCTIONS, lower_lookup),
     OpKind.AVERAGE_POOL_2D: lower_average_pool,
     OpKind.MAX_POOL_2D: lower_max_pool,
     OpKind.MEAN: lower_mean,
@@ -35,10 +51,12 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.PAD: lower_pad,
     OpKind.TRANSPOSE: lower_transpose,
     OpKind.RESIZE_NEAREST_NEIGHBOR: lower_resize_nearest,
+    OpKind.RESIZE_BILINEAR: lower_resize_bilinear,
     OpKind.CONCATENATION: lower_concatenation,
     OpKind.SPLIT: lower_split,
     OpKind.STRIDED_SLICE: lower_strided_slice,
     OpKind.SOFTMAX: lower_softmax,
+    OpKind.LOG_SOFTMAX: lower_log_softmax,
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,20 +16,33 @@ from mcusim.compiler.lowering.gemm import (
     prove_matrix,
     quad_pairs,
 )
-from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes, no_scratch
+from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes, no_scratch, tensorwise
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants, fully_connected_constants
 
 
+@dataclass(frozen=True)
+class GeneralShape:
+    """Channels of a convolution: each output sees ``depth`` of ``in_channels``. Weights are [out, kernel_h,
+    kernel_w, depth], or [1, kernel_h, kernel_w, out] if ``depthwise``."""
+
+    in_channels: int
+    depth: int
+    depthwise: bool = False
+
+
 def window_of(op: Operator) -> Window:
-    """The operator's window; raises UnsupportedError for a dilated one."""
+    """The operator's window; raises UnsupportedError where it has none."""
     window = op.attributes.window
     if window is None:
         raise UnsupportedError(f"operator {op.index} ({op.kind}) has no window")
-    if window.dilation_h != 1 or window.dilation_w != 1:
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) is dilated, which no kernel supports")
     return window
+
+
+def is_dilated(window: Window) -> bool:
+    """Whether the window's taps do not lie beside each other."""
+    return window.dilation_h != 1 or window.dilation_w != 1
 
 
 def weights_of(graph: Graph, op: Operator) -> NDArray[np.int8]:
@@ -38,7 +54,8 @@ def weights_of(graph: Graph, op: Operator) -> NDArray[np.int8]:
 
 
 def lower_fully_connected(graph: Graph, op: Operator) -> LoweredOp:
-    """A dense layer: a 1x1 convolution of one pixel. Weights are [outputs, inputs]."""
+    """A dense layer: a 1x1 convolution of one pixel, or of one pixel for every row of inputs. Weights are
+    [outputs, inputs]."""
     weights = weights_of(graph, op)
     return lower_matrix(
         weights.reshape(weights.shape[0], 1, 1, -1), fully_connected_constants(graph, op), Window(1, 1)
@@ -46,18 +63,20 @@ def lower_fully_connected(graph: Graph, op: Operator) -> LoweredOp:
 
 
 def lower_conv(graph: Graph, op: Operator) -> LoweredOp:
-    """CONV_2D; weights are [out, kernel_h, kernel_w, in]; raises UnsupportedError for a grouped one."""
-    if graph.input_of(op, 1).shape[3] != graph.input_of(op).shape[3]:
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) is grouped, which no kernel supports")
-    return lower_matrix(weights_of(graph, op), conv_constants(graph, op), window_of(op))
+    """CONV_2D; weights are [out, kernel_h, kernel_w, in], with fewer inputs in groups."""
+    weights, window = weights_of(graph, op), window_of(op)
+    shape = GeneralShape(in_channels=graph.input_of(op).shape[3], depth=weights.shape[3])
+    if shape.depth != shape.in_channels:
+        return lower_general(weights, conv_constants(graph, op), window, shape)
+    return lower_matrix(weights, conv_constants(graph, op), window)
 
 
 def lower_matrix(weights: NDArray[np.int8], constants: MatrixConstants, window: Window) -> LoweredOp:
     """A convolution with weights [out, kernel_h, kernel_w, in], by the fastest kernel that is exact."""
-    matrix = prove_matrix(weights.reshape(weights.shape[0], -1), constants)
-    if matrix is None:
-        return lower_general(weights, constants, window, multiplicity=0)
     in_channels = weights.shape[3]
+    matrix = prove_matrix(weights.reshape(weights.shape[0], -1), constants)
+    if matrix is None or is_dilated(window):
+        return lower_general(weights, constants, window, GeneralShape(in_channels, in_channels))
     padding = window.padding
     padded = padding.top or padding.bottom or padding.left or padding.right
     pointwise = (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w) == (1, 1, 1, 1)
@@ -132,14 +151,13 @@ def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> Lowered
 
 
 def lower_general(
-    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, multiplicity: int
+    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, shape: GeneralShape
 ) -> LoweredOp:
-    """The kernel that assumes nothing; ``multiplicity`` above 0 for depthwise weights [1, h, w, out]."""
-    depthwise = multiplicity > 0
-    out_channels = weights.shape[3] if depthwise else weights.shape[0]
-    in_channels = out_channels // multiplicity if depthwise else weights.shape[3]
-    sums = weights.astype(np.int64).sum(axis=(0, 1, 2) if depthwise else (1, 2, 3))
-    bias = constants.bias.astype(np.int64) - constants.in_zp * sums
+    """The kernel that assumes nothing; weights as the model stores them."""
+    axes = (0, 1, 2) if shape.depthwise else (1, 2, 3)
+    bias = constants.bias.astype(np.int64) - constants.in_zp * weights.astype(np.int64).sum(axis=axes)
+    out_channels = len(bias)
+    taps = window.kernel_h * window.kernel_w
     return LoweredOp(
         kernel="mcu_conv_general",
         source="conv_general.c",
@@ -147,26 +165,53 @@ def lower_general(
         params_type="mcu_conv_general_params",
         params=(
             "{.weights = $weights, .bias = $bias, .multipliers = $multipliers, .shifts = $shifts, "
-            f".in_channels = {in_channels}, .out_channels = {out_channels}, "
-            f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
-            f".stride_h = {window.stride_h}, .stride_w = {window.stride_w}, "
-            f".multiplicity = {multiplicity}, .in_zero_point = {constants.in_zp}, "
-            f".out_zero_point = {constants.out_zp}, "
+            f".in_channels = {shape.in_channels}, .out_channels = {out_channels}, "
+            f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
+            f".dilation_h = {window.dilation_h}, .dilation_w = {window.dilation_w}, "
+            f".depth = {shape.depth}, .group_outputs = {out_channels * shape.depth // shape.in_channels}, "
+            f".filter_step = {1 if shape.depthwise else taps * shape.depth}, "
+            f".weight_step = {out_channels if shape.depthwise else 1}, "
+            f".in_zero_point = {constants.in_zp}, .out_zero_point = {constants.out_zp}, "
             f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
         ),
-        constants=(
-            Constant("weights", weights.tobytes(), 1, "int8_t"),
-            Constant("bias", bias.astype("<i4").tobytes(), 4, "int32_t"),
-            Constant("multipliers", constants.multipliers.astype("<i4").tobytes(), 4, "int32_t"),
-            Constant("shifts", constants.shifts.astype("<i4").tobytes(), 4, "int32_t"),
-        ),
-        kernel_h=window.kernel_h,
+        constants=general_constants(weights, bias, constants),
+        kernel_h=(window.kernel_h - 1) * window.dilation_h + 1,
         stride_h=window.stride_h,
         pad_top=window.padding.top,
         stride_w=window.stride_w,
         pad_left=window.padding.left,
         rows_per_call=1,
         scratch_bytes=no_scratch,
+    )
+
+
+def general_constants(
+    weights: NDArray[np.int8], bias: NDArray[np.int64], constants: MatrixConstants
+) -> tuple[Constant, ...]:
+    """Weights, biases, multipliers and shifts as arrays of their own; biases wrap at 32 bits."""
+    words: dict[str, NDArray[Any]] = {"bias": bias, "multipliers": constants.multipliers, "shifts": constants.shifts}
+    return (
+        Constant("weights", weights.tobytes(), 1, "int8_t"),
+        *(Constant(name, values.astype("<i4").tobytes(), 4, "int32_t") for name, values in words.items()),
+    )
+
+
+def lower_transpose_conv(graph: Graph, op: Operator) -> LoweredOp:
+    """TRANSPOSE_CONV; weights are [out, kernel_h, kernel_w, in]; the window leads back from the output."""
+    weights, constants, window = weights_of(graph, op), conv_constants(graph, op), window_of(op)
+    _, in_height, in_width, in_channels = graph.input_of(op).shape
+    _, height, width, channels = graph.output_of(op).shape
+    return tensorwise(
+        "mcu_transpose_conv",
+        "{.weights = $weights, .bias = $bias, .multipliers = $multipliers, .shifts = $shifts, "
+        f".in_height = {in_height}, .in_width = {in_width}, .in_channels = {in_channels}, "
+        f".out_height = {height}, .out_width = {width}, .out_channels = {channels}, "
+        f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, "
+        f".stride_h = {window.stride_h}, .stride_w = {window.stride_w}, "
+        f".pad_top = {window.padding.top}, .pad_left = {window.padding.left}, "
+        f".in_zero_point = {constants.in_zp}, .out_zero_point = {constants.out_zp}, "
+        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}",
+        constants=general_constants(weights, constants.bias.astype(np.int64), constants),
     )
 
 

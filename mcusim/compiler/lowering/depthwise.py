@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.convolution import lower_general, lower_matrix, weights_of, window_of
+from mcusim.compiler.lowering.convolution import (
+    GeneralShape,
+    is_dilated,
+    lower_general,
+    lower_matrix,
+    weights_of,
+    window_of,
+)
 from mcusim.compiler.lowering.gemm import activation_fields, bytes_of, to_words
 from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp
@@ -29,9 +36,9 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
     if in_channels == 1:
         return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
     lowered = None
-    if multiplicity == 1 and in_channels % 4 == 0:
+    if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
         lowered = _lower_3x3(weights, constants, window)
-    return lowered or lower_general(weights, constants, window, multiplicity)
+    return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 
 
 def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Window) -> LoweredOp | None:

@@ -1,4 +1,4 @@
-"""Lowering of ADD and MUL."""
+"""Lowering of ADD, SUB, MUL, PRELU, and of functions of a single element."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from mcusim.compiler.lowering.gemm import bytes_of
 from mcusim.compiler.lowering.types import Constant, LoweredOp, pixelwise
 from mcusim.errors import UnsupportedError
-from mcusim.network.graph import Graph, Operator
+from mcusim.network.activation_constants import prelu_constants
+from mcusim.network.graph import Graph, Operator, OpKind, Tensor
+from mcusim.network.ops import lookup
 from mcusim.network.quantise import (
     INT8_MAX,
     INT8_MIN,
@@ -39,63 +41,182 @@ class LinearSum:
     offset: int
 
 
+ELEMENT_FUNCTIONS = (
+    OpKind.RELU,
+    OpKind.RELU6,
+    OpKind.LOGISTIC,
+    OpKind.TANH,
+    OpKind.HARD_SWISH,
+    OpKind.LEAKY_RELU,
+    OpKind.QUANTIZE,
+)
+"""Operators whose output element depends on one input element alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantOperand:
+    """The operand at ``position``: int8, one value or one per channel."""
+
+    position: int
+    values: NDArray[np.int8]
+
+
 def lower_add(graph: Graph, op: Operator) -> LoweredOp:
-    """ADD of two tensors of one shape, or of a tensor and a single constant."""
+    """ADD or SUB of two tensors of one shape, of a tensor and one pixel, or of a tensor and a constant."""
     constants = add_constants(graph, op)
-    channels = graph.output_of(op).shape[-1]
-    fixed = _constant_operand(graph, op)
+    sign = -1 if op.kind is OpKind.SUB else 1
+    channels = channels_of(graph.output_of(op))
+    fixed = find_constant(graph, op)
+    if fixed is not None and fixed.values.size == 1:
+        sums = reference_sums(constants, sign).clip(constants.act_min, constants.act_max)
+        return lower_table(_with_operand(sums, fixed), channels)
     if fixed is not None:
-        sums = reference_sums(constants).clip(constants.act_min, constants.act_max)
-        return _lookup(_with_operand(sums, *fixed), channels)
-    if graph.input_of(op, 0).shape != graph.input_of(op, 1).shape:
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) broadcasts an operand")
-    linear = find_linear_sum(constants)
-    if linear is None:
-        return pixelwise("mcu_add_exact", _exact_params(constants, channels))
-    return pixelwise("mcu_add_linear", _linear_params(linear, constants, channels))
+        return _lower_add_channels(constants, fixed, sign)
+    single = single_pixel(graph, op)
+    linear = find_linear_sum(constants) if sign == 1 and single == 0 else None
+    if linear is not None:
+        return pixelwise("mcu_add_linear", _linear_params(linear, constants, channels))
+    lowered = pixelwise("mcu_add_exact", _exact_params(constants, channels, single, sign))
+    return replace(lowered, merge_rows=single == 0)
 
 
 def lower_mul(graph: Graph, op: Operator) -> LoweredOp:
-    """MUL of two tensors of one shape, of a tensor and one pixel, or of a tensor and a single constant."""
+    """MUL of two tensors of one shape, of a tensor and one pixel, or of a tensor and a constant."""
     constants = mul_constants(graph, op)
-    first, second = graph.input_of(op, 0), graph.input_of(op, 1)
-    channels = graph.output_of(op).shape[-1]
-    fixed = _constant_operand(graph, op)
+    channels = channels_of(graph.output_of(op))
+    fixed = find_constant(graph, op)
+    if fixed is not None and fixed.values.size == 1:
+        return lower_table(_with_operand(reference_products(constants), fixed), channels)
     if fixed is not None:
-        position, value = fixed
-        products = reference_products(constants)
-        return _lookup(
-            products[:, value - INT8_MIN] if position == 1 else products[value - INT8_MIN], channels
+        zero_points = (constants.in1_zp, constants.in2_zp)
+        return _lower_mul_channels(
+            fixed.values.astype(np.int64) - zero_points[fixed.position],
+            f".zero_point = {zero_points[1 - fixed.position]}, "
+            f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
+            ".rectified = 0, .own_multiplier = 0, .own_shift = 0, "
+            f".out_zero_point = {constants.out_zp}, {_range_of(constants)}",
         )
-    per_channel = second.elements == channels and first.elements != channels
-    if first.is_constant or second.is_constant or not (per_channel or first.shape == second.shape):
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) broadcasts an operand")
+    single = single_pixel(graph, op)
     lowered = pixelwise(
         "mcu_mul",
-        f"{{.channels = {channels}, .per_channel = {int(per_channel)}, "
+        f"{{.channels = {channels}, .single = {single}, "
         f".zero_point1 = {constants.in1_zp}, .zero_point2 = {constants.in2_zp}, "
         f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
-        f".out_zero_point = {constants.out_zp}, "
-        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}",
+        f".out_zero_point = {constants.out_zp}, {_range_of(constants)}}}",
     )
-    return replace(lowered, merge_rows=not per_channel)
+    return replace(lowered, merge_rows=single == 0)
 
 
-def _constant_operand(graph: Graph, op: Operator) -> tuple[int, int] | None:
-    """Position and stored value of an operand that is a single constant."""
+def lower_prelu(graph: Graph, op: Operator) -> LoweredOp:
+    """PRELU with constant slopes, one for everything or one per channel."""
+    constants = prelu_constants(graph, op)
+    fixed = find_constant(graph, op)
+    if fixed is None:
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) has slopes that are not constant")
+    channels = channels_of(graph.output_of(op))
+    slopes = np.broadcast_to(fixed.values.astype(np.int64) - constants.alpha_zp, channels)
+    return _lower_mul_channels(
+        slopes,
+        f".zero_point = {constants.in_zp}, "
+        f".multiplier = {constants.alpha_multiplier}, .shift = {constants.alpha_shift}, "
+        f".rectified = 1, .own_multiplier = {constants.multiplier}, .own_shift = {constants.shift}, "
+        f".out_zero_point = {constants.out_zp}, .act_min = {INT8_MIN}, .act_max = {INT8_MAX}",
+    )
+
+
+def lower_lookup(graph: Graph, op: Operator) -> LoweredOp:
+    """Operators of one element: RELU, RELU6, LOGISTIC, TANH, HARD_SWISH, LEAKY_RELU, QUANTIZE of int8."""
+    source, result = graph.input_of(op), graph.output_of(op)
+    if (source.dtype, result.dtype) != ("int8", "int8"):
+        raise UnsupportedError(
+            f"operator {op.index} ({op.kind}) turns {source.dtype} into {result.dtype} inside the network"
+        )
+    return lower_table(lookup.table(graph, op).astype(np.int64), channels_of(result))
+
+
+def _lower_add_channels(constants: AddConstants, fixed: ConstantOperand, sign: int) -> LoweredOp:
+    first = (constants.in1_zp, constants.in1_multiplier, constants.in1_shift)
+    second = (constants.in2_zp, constants.in2_multiplier, constants.in2_shift)
+    own, other = (first, second) if fixed.position == 1 else (second, first)
+    wide = (fixed.values.astype(np.int64) - other[0]) << constants.left_shift
+    addends = multiply_by_quantised_multiplier(wide, other[1], other[2])
+    signs = (sign, 1) if fixed.position == 0 else (1, sign)
+    return pixelwise(
+        "mcu_add_channels",
+        f"{{.addends = $addends, .channels = {len(addends)}, "
+        f".zero_point = {own[0]}, .multiplier = {own[1]}, .shift = {own[2]}, .sign = {signs[0]}, "
+        f".out_zero_point = {constants.out_zp}, "
+        f".out_multiplier = {constants.out_multiplier}, .out_shift = {constants.out_shift}, "
+        f"{_range_of(constants)}}}",
+        constants=(_words("addends", signs[1] * addends),),
+    )
+
+
+def _lower_mul_channels(factors: Int64Array, fields: str) -> LoweredOp:
+    return pixelwise(
+        "mcu_mul_channels",
+        f"{{.factors = $factors, .channels = {len(factors)}, {fields}}}",
+        constants=(_words("factors", factors),),
+    )
+
+
+def _words(name: str, values: Int64Array) -> Constant:
+    return Constant(name, values.astype("<i4").tobytes(), 4, "int32_t")
+
+
+def _range_of(constants: AddConstants | MulConstants) -> str:
+    return f".act_min = {constants.act_min}, .act_max = {constants.act_max}"
+
+
+def channels_of(tensor: Tensor) -> int:
+    """Elements of one pixel."""
+    return tensor.shape[-1]
+
+
+def find_constant(graph: Graph, op: Operator) -> ConstantOperand | None:
+    """The constant operand, if there is one; raises UnsupportedError unless it has one value for
+    everything or one per channel."""
     for position in (0, 1):
-        data = graph.input_of(op, position).data
-        if data is not None and data.size == 1:
-            return position, int(data.reshape(-1)[0])
+        tensor = graph.input_of(op, position)
+        if tensor.data is None:
+            continue
+        channels = channels_of(graph.output_of(op))
+        per_channel = tensor.elements == channels and tensor.shape[-1:] == (channels,)
+        if tensor.elements != 1 and not per_channel:
+            raise UnsupportedError(
+                f"operator {op.index} ({op.kind}) has a constant of the shape {list(tensor.shape)}, "
+                "which is neither one value nor one per channel"
+            )
+        return ConstantOperand(position, tensor.data.reshape(-1).astype(np.int8, copy=False))
     return None
 
 
-def _with_operand(outputs: Int64Array, position: int, value: int) -> Int64Array:
-    """Of the outputs of all pairs of operands those where the one at ``position`` is ``value``."""
-    return outputs[:, value - INT8_MIN] if position == 1 else outputs[value - INT8_MIN]
+def single_pixel(graph: Graph, op: Operator) -> int:
+    """Which operand (1 or 2) is one pixel that all others are combined with; 0 if both have one shape.
+
+    Raises UnsupportedError for any other way to broadcast.
+    """
+    shape = graph.output_of(op).shape
+    first, second = graph.input_of(op, 0).shape, graph.input_of(op, 1).shape
+    if first == second:
+        return 0
+    pixel = (*[1] * (len(shape) - 1), shape[-1])
+    if pixel in (first, second) and shape in (first, second):
+        return 1 if first == pixel else 2
+    raise UnsupportedError(
+        f"operator {op.index} ({op.kind}) broadcasts {list(first)} and {list(second)} in a way that no "
+        "kernel does"
+    )
 
 
-def _lookup(table: Int64Array, channels: int) -> LoweredOp:
+def _with_operand(outputs: Int64Array, fixed: ConstantOperand) -> Int64Array:
+    """Of the outputs of all pairs of operands those where one has its constant value."""
+    place = int(fixed.values[0]) - INT8_MIN
+    return outputs[:, place] if fixed.position == 1 else outputs[place]
+
+
+def lower_table(table: Int64Array, channels: int) -> LoweredOp:
+    """Any function of one element, by its 256 outputs."""
     constant = Constant("table", table.astype(np.int8).tobytes(), 4, "int8_t")
     return pixelwise("mcu_lookup", f"{{.table = $table, .channels = {channels}}}", constants=(constant,))
 
@@ -108,8 +229,9 @@ def reference_products(constants: MulConstants) -> Int64Array:
     return (rescaled + constants.out_zp).clip(constants.act_min, constants.act_max)
 
 
-def reference_sums(constants: AddConstants) -> Int64Array:
-    """The reference's output, before the activation's range, for all pairs: int64 [256, 256]."""
+def reference_sums(constants: AddConstants, sign: int = 1) -> Int64Array:
+    """The reference's output, before the activation's range, for all pairs: int64 [256, 256]; ``sign`` is -1
+    for differences."""
     stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
     first = multiply_by_quantised_multiplier(
         (stored - constants.in1_zp) << constants.left_shift, constants.in1_multiplier, constants.in1_shift
@@ -117,7 +239,7 @@ def reference_sums(constants: AddConstants) -> Int64Array:
     second = multiply_by_quantised_multiplier(
         (stored - constants.in2_zp) << constants.left_shift, constants.in2_multiplier, constants.in2_shift
     )
-    sums = first[:, None] + second[None, :]
+    sums = first[:, None] + sign * second[None, :]
     rescaled = multiply_by_quantised_multiplier(sums, constants.out_multiplier, constants.out_shift)
     return rescaled + constants.out_zp
 
@@ -195,13 +317,13 @@ def _linear_params(linear: LinearSum, constants: AddConstants, channels: int) ->
     )
 
 
-def _exact_params(constants: AddConstants, channels: int) -> str:
+def _exact_params(constants: AddConstants, channels: int, single: int, sign: int) -> str:
     return (
-        f"{{.channels = {channels}, .zero_point1 = {constants.in1_zp}, "
+        f"{{.channels = {channels}, .single = {single}, .zero_point1 = {constants.in1_zp}, "
         f".multiplier1 = {constants.in1_multiplier}, .shift1 = {constants.in1_shift}, "
         f".zero_point2 = {constants.in2_zp}, "
-        f".multiplier2 = {constants.in2_multiplier}, .shift2 = {constants.in2_shift}, "
+        f".multiplier2 = {constants.in2_multiplier}, .shift2 = {constants.in2_shift}, .sign2 = {sign}, "
         f".out_zero_point = {constants.out_zp}, "
         f".out_multiplier = {constants.out_multiplier}, .out_shift = {constants.out_shift}, "
-        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
+        f"{_range_of(constants)}}}"
     )

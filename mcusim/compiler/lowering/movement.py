@@ -1,5 +1,4 @@
-"""Lowering of operators that move elements: TRANSPOSE, CONCATENATION, SPLIT, STRIDED_SLICE, and resizing by
-repeating pixels."""
+"""Lowering of operators that move elements: TRANSPOSE, CONCATENATION, SPLIT and STRIDED_SLICE."""
 
 from __future__ import annotations
 
@@ -13,8 +12,6 @@ import numpy as np
 from mcusim.compiler.lowering.types import Constant, LoweredOp, tensorwise
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator
-from mcusim.network.quantise import Int64Array
-from mcusim.network.resampling import nearest
 
 BOX_DIMENSIONS = 3
 """Dimensions of an ``mcu_box``."""
@@ -122,22 +119,3 @@ def _move(op: Operator, boxes: Sequence[Box]) -> LoweredOp:
         words += [value for values in zip(*padded, strict=True) for value in values]
     constant = Constant("boxes", np.array(words, "<i4").tobytes(), 4, "int32_t")
     return tensorwise("mcu_move", f"{{.boxes = $boxes, .count = {len(boxes)}}}", constants=(constant,))
-
-
-def lower_resize_nearest(graph: Graph, op: Operator) -> LoweredOp:
-    """RESIZE_NEAREST_NEIGHBOR from any size to any size."""
-    _, in_height, in_width, channels = graph.input_of(op).shape
-    _, height, width, _ = graph.output_of(op).shape
-    return tensorwise(
-        "mcu_resize_nearest",
-        f"{{.rows = $rows, .columns = $columns, .in_width = {in_width}, .out_height = {height}, "
-        f".out_width = {width}, .channels = {channels}}}",
-        constants=(
-            _halfwords("rows", nearest(in_height, height, op.attributes)),
-            _halfwords("columns", nearest(in_width, width, op.attributes)),
-        ),
-    )
-
-
-def _halfwords(name: str, values: Int64Array) -> Constant:
-    return Constant(name, values.astype("<i2").tobytes(), 4, "int16_t")

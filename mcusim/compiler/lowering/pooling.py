@@ -1,9 +1,10 @@
-"""Lowering of pools, PAD and SOFTMAX."""
+"""Lowering of pools, PAD, SOFTMAX and LOG_SOFTMAX."""
 
 from __future__ import annotations
 
 from mcusim.compiler.lowering.convolution import window_of
 from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch, pixelwise
+from mcusim.network.activation_constants import log_softmax_constants
 from mcusim.network.graph import Graph, Operator, Padding, Window
 from mcusim.network.quantise import pool_constants, quantisation_of, softmax_constants
 
@@ -55,6 +56,19 @@ def lower_pad(graph: Graph, op: Operator) -> LoweredOp:
         f".zero_point = {quantisation_of(graph.output_of(op)).zero_point}}}"
     )
     return _windowed("mcu_pad", "mcu_pad_params", params, Window(1, 1, padding=padding))
+
+
+def lower_log_softmax(graph: Graph, op: Operator) -> LoweredOp:
+    """LOG_SOFTMAX over the last dimension."""
+    constants = log_softmax_constants(graph, op)
+    scaling = constants.scaling
+    return pixelwise(
+        "mcu_log_softmax",
+        f"{{.channels = {graph.output_of(op).shape[-1]}, .multiplier = {scaling.multiplier}, "
+        f".shift = {scaling.shift}, .diff_min = {scaling.diff_min}, "
+        f".reverse_multiplier = {constants.reverse_multiplier}, "
+        f".reverse_shift = {constants.reverse_shift}}}",
+    )
 
 
 def lower_softmax(graph: Graph, op: Operator) -> LoweredOp:
