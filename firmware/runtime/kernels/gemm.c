@@ -26,6 +26,7 @@
 /* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
  * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
 #define PAIR_MACS               \
+    "nop\n\t"                    \
     "smlad r6, r2, r4, r6\n\t"   \
     "smlad r10, r2, r5, r10\n\t" \
     "sxtb16 r2, r2\n\t"          \
