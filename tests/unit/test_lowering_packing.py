@@ -48,9 +48,9 @@ def test_stream_gives_back_weights_and_folded_biases(channels: int, quads: int, 
     matrix = prove_matrix(weights, constants_for(channels, bias=77))
     assert matrix is not None
     stream = np.frombuffer(pack_stream(matrix, quad_pairs(range(4 * quads))).data, "<i4")
-    blocks = stream.reshape(-1, 16 + 4 * quads)
+    blocks = stream.reshape(-1, 14 + 4 * quads)
     assert len(blocks) == -(-channels // 4)
-    low_bytes = blocks[:, 4:-12].copy().view(np.int8).reshape(len(blocks), 2 * quads, 2, 4)
+    low_bytes = blocks[:, 4:-10].copy().view(np.int8).reshape(len(blocks), 2 * quads, 2, 4)
     order = np.array(quad_pairs(range(4 * quads))).reshape(-1)
     for channel in range(0, channels, 2):
         words = low_bytes[channel // 4, :, (channel % 4) // 2]

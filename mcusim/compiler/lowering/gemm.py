@@ -104,9 +104,15 @@ def pack_stream(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> Constant:
 
 
 def _scale_words(scales: Sequence[Scale]) -> Int64Array:
-    words = [word for scale in scales for word in (scale.multiplier, scale.offset, scale.exponent)]
-    filling = [0, 0, 1] * (CHANNEL_BLOCK - len(scales))
-    return np.array(words + filling, np.int64)
+    """Five words for each two channels, whose exponents share one."""
+    filling = [Scale(multiplier=0, offset=0, exponent=1)] * (CHANNEL_BLOCK - len(scales))
+    full = [*scales, *filling]
+    words = [
+        word
+        for a, b in zip(full[0::2], full[1::2], strict=True)
+        for word in (a.multiplier, a.offset, a.exponent | b.exponent << 8, b.multiplier, b.offset)
+    ]
+    return np.array(words, np.int64)
 
 
 def to_words(values: Int64Array) -> bytes:
