@@ -189,7 +189,11 @@ def general_constants(
     weights: NDArray[np.int8], bias: NDArray[np.int64], constants: MatrixConstants
 ) -> tuple[Constant, ...]:
     """Weights, biases, multipliers and shifts as arrays of their own; biases wrap at 32 bits."""
-    words: dict[str, NDArray[Any]] = {"bias": bias, "multipliers": constants.multipliers, "shifts": constants.shifts}
+    words: dict[str, NDArray[Any]] = {
+        "bias": bias,
+        "multipliers": constants.multipliers,
+        "shifts": constants.shifts,
+    }
     return (
         Constant("weights", weights.tobytes(), 1, "int8_t"),
         *(Constant(name, values.astype("<i4").tobytes(), 4, "int32_t") for name, values in words.items()),
