@@ -69,12 +69,8 @@ def simulate(
 
     ``inputs`` are written where the layer section says when execution first reaches the network; those of
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
-<<<<<<< mcusim/simulate.py
-    matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` measures changes
-    in SRAM, ``console`` gets the firmware's output.
-=======
-    matches as layers, ``memory`` follows every access to SRAM, ``console`` gets the firmware's output.
->>>>>>> /tmp/w/memory2/mine
+    matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` follows every access
+    to SRAM, ``console`` gets the firmware's output.
     ``memory_map`` keeps which layer's data lay where in SRAM over time, at some cost in time.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.

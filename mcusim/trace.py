@@ -99,16 +99,10 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-<<<<<<< mcusim/trace.py
-    """``macs``: of the calls made. ``touched_bytes``: SRAM bytes that changed, the stack's among them.
-    ``cycles_low``, ``cycles_high``: as of the totals. ``live_peak_bytes``: 0 where liveness was not measured.
-    ``stack_bytes``: below the layer's entry."""
-=======
-    """``macs``: of the calls made. ``touched_bytes``: distinct SRAM bytes read or written, the stack's
-    among them. ``live_peak_bytes``: the most SRAM bytes that at one moment held a value still to be read, by
-    the layer or after it. Both are 0 where accesses were not followed. ``stack_bytes``: below the
-    layer's entry."""
->>>>>>> /tmp/w/memory2/mine
+    """``macs``: of the calls made. ``cycles_low``, ``cycles_high``: as of the totals. ``touched_bytes``:
+    distinct SRAM bytes read or written, the stack's among them. ``live_peak_bytes``: the most SRAM bytes that
+    at one moment held a value still to be read, by the layer or after it. Both are 0 where accesses were not
+    followed. ``stack_bytes``: below the layer's entry."""
 
     index: int
     name: str
