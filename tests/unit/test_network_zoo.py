@@ -123,8 +123,8 @@ def test_patch_stages_are_the_published_ones(model: str, last: int, pixels: int,
     ],
 )
 def test_patches_save_what_is_published(model: str, last: int, reduction: float, overhead: int) -> None:
-    """MCUNetV2 gives the range over its networks at 4x4 patches (figure 5 of arXiv 2110.15352): a peak 3.7
-    to 8.0 times lower for 8 to 17 % more MACs, 3 % after redistribution."""
+    """MCUNetV2 (arXiv 2110.15352) gives the range over its networks at 4x4 patches: a peak 3.7 to 8.0 times
+    lower for 8 to 17 % more MACs, 3 % after redistribution."""
     graph = load(model)
     layer, patches = parse_spec("layer", graph), parse_spec(f"patch:4x4@{last}", graph)
     saved = analysis.published_peak(graph, layer) / analysis.published_peak(graph, patches)
