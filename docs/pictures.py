@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
 RUN = "zoo:ds_cnn@layer"
 COMPARED = tuple(f"{demo.MODEL}@{spec}" for spec in ("layer", demo.PATCHES))
+SCHEDULES = (*COMPARED, f"{demo.MODEL}@stream")
 
 
 def main() -> None:
@@ -29,14 +30,14 @@ def main() -> None:
     chip = chips.load(DEFAULT_CHIP)
     with tempfile.TemporaryDirectory() as folder:
         outcomes = {
-            text: subjects.run(subjects.parse(text), chip, None, Path(folder)) for text in (RUN, *COMPARED)
+            text: subjects.run(subjects.parse(text), chip, None, Path(folder)) for text in (RUN, *SCHEDULES)
         }
     _draw("run.svg", "mcusim run ds_cnn.elf", lambda console: terminal.render(outcomes[RUN].trace, console))
     candidates = [compare.Candidate(text, outcomes[text].trace) for text in COMPARED]
     notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
     _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
-    _write("memory.svg", skyline.picture([outcomes[text].trace for text in COMPARED]))
+    _write("memory.svg", skyline.picture([outcomes[text].trace for text in SCHEDULES]))
 
 
 def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:

@@ -8,11 +8,10 @@ from xml.sax.saxutils import escape
 
 from mcusim.report import figures
 from mcusim.report.changes import layer_title
-from mcusim.report.skyline import GAP, LEFT, LETTER, RIGHT, STEPS, TOP, WIDTH
-from mcusim.report.terminal import title_of
+from mcusim.report.skyline import BOTTOM, GAP, LEFT, RIGHT, TOP, WIDTH, fitted_title, grid
 from mcusim.trace import MemorySpan, Trace
 
-HEIGHT, BOTTOM = 380, 26
+HEIGHT = 380
 LABEL = (24, 14)
 """Width and height from which on a block carries its layer's number."""
 TURN = 137.508
@@ -66,7 +65,7 @@ def picture(traces: Sequence[Trace]) -> str:
     per_byte = (HEIGHT - TOP - BOTTOM) / most
     seconds = sum(trace.totals.seconds for trace in shown)
     unit = (WIDTH - LEFT - RIGHT - GAP * (len(shown) - 1)) / seconds
-    parts = [_grid(most, per_byte)]
+    parts = [grid(most, per_byte, HEIGHT)]
     left = float(LEFT)
     for trace in shown:
         width = trace.totals.seconds * unit
@@ -87,22 +86,8 @@ def _extent(trace: Trace) -> int:
     return max(span.address + span.bytes for span in trace.memory_map) - _base(trace)
 
 
-def _grid(most: int, per_byte: float) -> str:
-    step = next((size for size in STEPS if size * 1024 * 6 >= most), STEPS[-1]) * 1024
-    lines = []
-    for size in range(0, most + 1, step):
-        y = HEIGHT - BOTTOM - size * per_byte
-        lines.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
-        text = f"{size // 1024} KiB"
-        lines.append(f'<text class="faint" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    return "\n".join(lines)
-
-
 def _panel(trace: Trace, axes: _Axes, width: float) -> str:
-    title = title_of(trace)
-    fitting = int(width / LETTER)
-    if len(title) > fitting:
-        title = f"{title[: max(fitting - 1, 0)]}~"
+    title = fitted_title(trace, width)
     right = axes.left + width
     parts = [
         f'<text x="{axes.left:.1f}" y="14">{escape(title)}</text>',

@@ -70,7 +70,7 @@ def picture(traces: Sequence[Trace]) -> str:
     most = max(max(trace.memory.sram_peak_bytes, *map(height_of, trace.layers)) for trace in shown)
     scale = (HEIGHT - TOP - BOTTOM) / max(most, 1)
     unit = (WIDTH - LEFT - RIGHT - GAP * (len(shown) - 1)) / sum(trace.totals.seconds for trace in shown)
-    parts = [_grid(most, scale)]
+    parts = [grid(most, scale, HEIGHT)]
     left = float(LEFT)
     for trace in shown:
         width = trace.totals.seconds * unit
@@ -96,12 +96,19 @@ def height_of(layer: Layer) -> int:
     return layer.live_peak_bytes or layer.touched_bytes
 
 
-def _grid(most: int, scale: float) -> str:
-    """Lines every so many KiB, at most six of them."""
+def fitted_title(trace: Trace, width: float) -> str:
+    """Network and schedule, cut at its beginning if ``width`` units are too few: the schedule differs."""
+    title = title_of(trace)
+    fitting = int(width / LETTER)
+    return title if len(title) <= fitting else f"~{title[len(title) - max(fitting - 1, 0) :]}"
+
+
+def grid(most: int, scale: float, height: int) -> str:
+    """Lines every so many KiB up to ``most`` bytes, at most six of them, in a picture of this height."""
     step = next((size for size in STEPS if size * 1024 * 6 >= most), STEPS[-1]) * 1024
     lines = []
     for size in range(0, most + 1, step):
-        y = HEIGHT - BOTTOM - size * scale
+        y = height - BOTTOM - size * scale
         lines.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
         text = f"{size // 1024} KiB"
         lines.append(f'<text class="faint" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
@@ -113,10 +120,7 @@ def _panel(panel: _Panel) -> str:
     peak = trace.memory.sram_peak_bytes
     y = panel.y(peak)
     right = panel.left + panel.width
-    title = title_of(trace)
-    fitting = int(panel.width / LETTER)
-    if len(title) > fitting:
-        title = f"{title[: max(fitting - 1, 0)]}~"
+    title = fitted_title(trace, panel.width)
     parts = [
         f'<text x="{panel.left:.1f}" y="14">{escape(title)}</text>',
         f'<text class="need" x="{panel.left:.1f}" y="31">needs {figures.kib(peak)}</text>',

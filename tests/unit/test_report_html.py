@@ -164,6 +164,14 @@ def test_the_picture_has_a_block_a_layer_on_one_scale() -> None:
     assert titles[2] == "#0 CONV_2D 8x8x16: 23.4 KiB live, 900,000 cycles"
 
 
+def test_long_titles_keep_their_schedule() -> None:
+    firmware = msgspec.structs.replace(example_trace.trace().firmware, network="n" * 80)
+    long = example_trace.changed(firmware=firmware)
+    assert skyline.fitted_title(long, 1e6).startswith("nnn")
+    cut = skyline.fitted_title(long, 20 * skyline.LETTER)
+    assert cut == "~" + "n" * 11 + " @ layer"
+
+
 def test_no_layers_no_picture() -> None:
     assert skyline.picture([example_trace.changed(layers=())]) == ""
 
