@@ -1,0 +1,69 @@
+"""Random networks of all operators as firmware: every output is the executor's, bit for bit.
+
+50 networks in an ordinary run; MCUSIM_EXAMPLES sets another number.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from operator_networks import STEPS, Step, random_graph
+
+from mcusim import chips
+from mcusim.compiler import spatial
+from mcusim.compiler.build import build
+from mcusim.compiler.schedule import Schedule, layer_schedule, patch_ends, patch_schedule
+from mcusim.network import executor, validate
+from mcusim.network.graph import Graph
+from mcusim.simulate import simulate
+
+CHIP = "stm32f412zg"
+EXAMPLES = int(os.environ.get("MCUSIM_EXAMPLES", "50"))
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(STEPS), min_size=4, max_size=10))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_firmware_computes_what_the_executor_computes(seed: int, steps: list[Step]) -> None:
+    graph = random_graph(seed, steps)
+    validate.check(graph)
+    shape = graph.tensors[graph.inputs[0]].shape
+    image = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
+    check_schedule(graph, random_schedule(graph, random.Random(seed)), image)
+
+
+def random_schedule(graph: Graph, rng: random.Random) -> Schedule:
+    """Patches up to where they may end for half of the networks that can have any."""
+    ends = patch_ends(graph)
+    if not ends or rng.random() < 0.5:
+        return layer_schedule(graph)
+    last = rng.choice(ends)
+    size = spatial.extent(graph.output_of(graph.operators[last]))
+    grid = (rng.randint(1, min(3, size.height)), rng.randint(1, min(3, size.width)))
+    return patch_schedule(graph, grid, last)
+
+
+def check_schedule(graph: Graph, schedule: Schedule, image: NDArray[np.int8]) -> None:
+    wanted = executor.run(graph, [image])
+    with tempfile.TemporaryDirectory() as folder:
+        built = build(graph, schedule, chips.load(CHIP), out=Path(folder) / "firmware.elf")
+        result = simulate(built.elf, CHIP, inputs=[image], capture=True)
+    assert result.error is None
+    for index, content in result.captured.items():
+        op = graph.operators[index]
+        assert content == wanted[op.outputs[0]].tobytes(), f"operator {index} ({op.kind}), {schedule.name}"
+    for tensor, output in zip(graph.outputs, result.outputs[0], strict=True):
+        np.testing.assert_array_equal(output, wanted[tensor])
