@@ -19,20 +19,22 @@ def build(
     chip_name: str,
     checkout: Path,
     files: tuple[str, ...],
-    harness: str,
+    harness: str | None,
     defines: dict[str, str],
     out: Path,
 ) -> None:
-    """Link ``files`` (below ``checkout``), the harness and the boot code into ``out``.
+    """Link ``files`` (below ``checkout``), a harness and the boot code into ``out``.
 
-    ``defines`` are the preprocessor's. Raises ToolchainError.
+    ``harness`` is a file of accuracy/harness that defines main, None if one of ``files`` does. ``defines``
+    are the preprocessor's for it. Raises ToolchainError.
     """
     chip = chips.load(chip_name)
     boot = firmware.directory() / "boot"
     includes = (boot, HARNESS)
     flags = ("-O2", *(f"-D{name}={value}" for name, value in defines.items()))
     sources = [Source(checkout / file, checkout, "program", includes) for file in files]
-    sources.append(Source(HARNESS / harness, HARNESS, "harness", includes, flags))
+    if harness is not None:
+        sources.append(Source(HARNESS / harness, HARNESS, "harness", includes, flags))
     sources += [Source(path, boot, "boot", includes, ("-Os",)) for path in sorted(boot.glob("*.c"))]
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         script = Path(folder) / "link.ld"

@@ -1,0 +1,162 @@
+"""The comparison with published cycles: its arithmetic, its images, and the document that it writes.
+
+``MCUSIM_PUBLISHED`` names a folder of checkouts, SOURCE/REVISION by the names in published.toml: then the
+recorded figures are measured again. ``MCUSIM_UPDATE=1`` writes the document from the recorded figures.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import accuracy
+import accuracy_document
+import accuracy_images
+import msgspec
+import pytest
+from accuracy_flat import TRM_REFILL, flat_cycles
+from accuracy_table import Figures, Record, Row, Source, Table, errors, load_table, summarise
+from assembler import ORIGIN, assemble
+from micro_benchmarks import PUBLISHED
+
+from mcusim.compiler import toolchains
+from mcusim.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+LOOP = """
+.syntax unified
+.thumb
+.text
+.balign 8
+.global loop
+.type loop, %function
+loop:
+    movs r0, #100
+1:  ldr r1, [sp]
+    subs r0, #1
+    bne 1b
+    bx lr
+.size loop, . - loop
+"""
+HARNESS = """
+#include "counted.h"
+void loop(void);
+int main(void) {
+    start_counter();
+    const uint32_t before = DWT_CYCCNT;
+    loop();
+    report_cycles(DWT_CYCCNT - before);
+    return 0;
+}
+"""
+
+
+def _record() -> Record:
+    return msgspec.json.decode(accuracy.MEASURED.read_bytes(), type=Record)
+
+
+def _row(**changes: str) -> Row:
+    return Row(name="loop", source="here", cycles=500, functions=("loop",), **changes)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds loop.elf."""
+    built = tmp_path_factory.mktemp("accuracy")
+    (built / "loop.S").write_text(LOOP)
+    (built / "main.c").write_text(HARNESS)
+    zig = toolchains.find("zig")
+    accuracy_images.build(zig, accuracy.CHIP, built, ("loop.S", "main.c"), None, {}, built / "loop.elf")
+    return built
+
+
+def test_summary() -> None:
+    found = summarise([0.03, -0.04, 0.0, 0.0])
+    assert (found.mean, found.rms, found.p95, found.worst) == (pytest.approx(-0.0025), 0.025, 0.04, 0.04)
+    assert summarise([-0.5] + [0.01] * 19).p95 == 0.01
+    with pytest.raises(ValueError, match="no rows"):
+        summarise([])
+
+
+def test_flat_table(tmp_path: Path) -> None:
+    text = "ldr r0,[r1]\nstr r0,[r1]\nldm r2!,{r4-r7}\nmul r0,r1,r2\nudiv r0,r1,r2\nb.n .+8"
+    code, _ = assemble(text, tmp_path)
+    assert list(flat_cycles(code, ORIGIN, taken=True).values()) == [2, 2, 5, 1, 7, 1 + TRM_REFILL]
+    assert list(flat_cycles(code, ORIGIN, taken=False).values())[-1] == 1
+
+
+def test_figures_of_a_loop(folder: Path) -> None:
+    inside = accuracy.measure(folder / "loop.elf", _row())
+    assert inside.instructions == 1 + 3 * 100 + 1
+    assert inside.flat == 1 + 100 * (2 + 1 + 1) + 99 * TRM_REFILL + 1 + TRM_REFILL
+    assert 100 * 5 <= inside.model <= 100 * 5 + 6  # a load before arithmetic is 2, the branch back 2
+    counted = accuracy.measure(folder / "loop.elf", _row(printed="cycles"))
+    around = counted.model - inside.model
+    assert 3 <= around <= 12
+    assert (counted.instructions - inside.instructions, counted.flat - inside.flat) == (around, around)
+
+
+def test_what_an_image_must_have(folder: Path) -> None:
+    with pytest.raises(InputError, match="did not print"):
+        accuracy.measure(folder / "loop.elf", _row(printed="time"))
+    with pytest.raises(InputError, match="absent"):
+        accuracy.measure(folder / "loop.elf", msgspec.structs.replace(_row(), functions=("absent",)))
+
+
+def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "table.toml"
+    source = "".join(f'{field} = "x"\n' for field in Source.__struct_fields__)
+    row = 'name = "loop"\nsource = "here"\ncycles = 400\nfunctions = ["loop"]\n'
+    table.write_text(f"[sources.here]\n{source}[[rows]]\n{row}")
+    assert accuracy.main(["--elfs", str(folder), "--table", str(table)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == ["loop", "400"]
+    assert [line.split()[0] for line in lines[2:]] == ["mean", "rms", "p95", "worst"]
+    assert accuracy.main(["--elfs", str(tmp_path), "--table", str(table)]) == 2
+    table.write_text(f"[sources.there]\n{source}[[rows]]\n{row}")
+    with pytest.raises(InputError, match="unknown source"):
+        load_table(table)
+
+
+def test_signed_errors() -> None:
+    table = Table(sources={}, rows=(_row(),))
+    figures = {"loop": Figures(model=550, instructions=300, flat=600)}
+    found = [errors(table, figures, column)["loop"] for column in accuracy.COLUMNS]
+    assert found == pytest.approx([0.1, -0.4, 0.2])
+
+
+def test_document_is_current() -> None:
+    text = accuracy_document.document(load_table(accuracy.TABLE), _record())
+    if os.environ.get("MCUSIM_UPDATE"):
+        accuracy.DOCUMENT.write_text(text)
+    assert accuracy.DOCUMENT.read_text() == text
+
+
+def test_readme_quotes_the_document() -> None:
+    table, record = load_table(accuracy.TABLE), _record()
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    rms = [summarise(list(errors(table, record.rows, column).values())).rms for column in accuracy.COLUMNS]
+    exact = sum(benchmark.expected == benchmark.cycles for benchmark in PUBLISHED)
+    assert re.search(
+        rf"of {len(PUBLISHED)} published sequences of a few instructions, [a-z ]+, {exact} ", readme
+    )
+    assert f"{rms[0]:.1%} rms".replace("%", " %") in readme
+    assert f"{rms[1]:.0%} and {rms[2]:.0%}".replace("%", " %") in readme
+
+
+def test_every_row_was_measured() -> None:
+    table = load_table(accuracy.TABLE)
+    assert {row.name for row in table.rows} == set(_record().rows)
+
+
+def test_recorded_figures(tmp_path: Path) -> None:
+    checkouts = os.environ.get("MCUSIM_PUBLISHED")
+    if not checkouts:
+        pytest.skip("MCUSIM_PUBLISHED does not name a folder of checkouts")
+    table = load_table(accuracy.TABLE)
+    accuracy.build_all(table, Path(checkouts), "zig", tmp_path)
+    found = accuracy.measure_all(table, tmp_path)
+    assert found
+    assert found == {name: _record().rows[name] for name in found}
