@@ -39,6 +39,7 @@ ROWS = (
     ("instructions", 0),
     ("macs", 0),
     ("sram", 0),
+    ("live", 1),
     ("arena", 1),
     ("input", 2),
     ("written", 2),

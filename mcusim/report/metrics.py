@@ -70,6 +70,7 @@ _ALL = (
     Metric("instructions", "instructions", "count", lambda trace: trace.totals.instructions),
     Metric("macs", "MACs", "count", lambda trace: trace.totals.macs),
     Metric("sram", "SRAM peak", "bytes", lambda trace: trace.memory.sram_peak_bytes),
+    Metric("live", "live at once", "bytes", lambda trace: trace.memory.live_peak_bytes),
     Metric("arena", "arena", "bytes", lambda trace: trace.memory.arena_bytes),
     Metric("input", "of it input", "bytes", lambda trace: trace.memory.input_bytes),
     Metric("written", "of it written", "bytes", lambda trace: trace.memory.arena_high_water_bytes),
