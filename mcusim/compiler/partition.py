@@ -7,123 +7,231 @@ best schedule under a limit consists of a best schedule up to some cut and one m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
-from mcusim.compiler.live_ranges import Buffer, LiveRanges, live_ranges
+from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
+from mcusim.compiler.live_ranges import Buffer, live_ranges
+from mcusim.compiler.patches import patch_geometry
 from mcusim.compiler.placement import step_bytes
-from mcusim.compiler.rows import align, ring_end, ring_rows, rows_at_once, stage_distance
+from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
-from mcusim.network import geometry
-from mcusim.network.graph import Graph, Operator, OpKind
-
-CALL_CYCLES = 250
-"""Of one call of a layer for one row: bookkeeping of the stream, views, the kernel's beginning and end."""
-SINGLE_ROW_CYCLES = 2.0
-"""More for every multiply-accumulate of a depthwise convolution of stride 1 that makes one row at a time."""
+from mcusim.compiler.stages import StreamStage
+from mcusim.network.graph import Graph, Operator
 
 SLACK = 0.03
-"""Share of the arena that a stream may spend on speed."""
+"""Share of the least arena that the schedule ``stream`` may spend on speed."""
+
+BANDS = (2, 3, 4, 5, 6, 8)
+"""Numbers of bands that a search tries."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Positions ``first`` to ``last`` as one stage: as a whole operator, or as a stream if ``chunk`` is not
-    0. ``bytes``: live in the arena; ``extra_cycles``: estimated, over the operators as a whole."""
+    """Positions ``first`` to ``last`` as one stage: one operator as a whole if ``chunk`` is 0, else a stream
+    in ``bands``. ``bytes``: live in the arena; ``cycles``: estimated."""
 
     first: int
     last: int
     chunk: int
+    bands: int
     bytes: int
-    extra_cycles: float
+    cycles: float
 
 
 def stream_schedule(graph: Graph, input_in: InputIn) -> Schedule:
-    """The fastest schedule among those that need least SRAM, or ``SLACK`` more, without computing anything
-    twice."""
-    pieces = list(find_pieces(graph, input_in))
-    limit = int(least_limit(pieces, len(graph.operators)) * (1 + SLACK))
-    chosen = cheapest(pieces, len(graph.operators), limit) or ()
-    return Schedule(name="stream", input_in=input_in, stages=tuple(_stages(graph, chosen)))
+    """The schedule that needs least SRAM without computing anything twice, or up to ``SLACK`` more where a
+    percent of bytes saves more than a percent of the cycles."""
+    pieces = find_pieces(graph, input_in)
+    chosen = _trade(pieces, len(graph.operators))
+    return Schedule(name="stream", input_in=input_in, stages=stages_for(graph, chosen))
 
 
-def find_pieces(graph: Graph, input_in: InputIn) -> Iterator[Piece]:
-    """Every operator as a whole, and every stream that can be."""
-    schedule = layer_schedule(graph)
-    ranges = live_ranges(graph, Schedule(name="", input_in=input_in, stages=schedule.stages))
-    sizes = [step_bytes(ranges, position) for position in range(len(graph.operators))]
-    for position, size in enumerate(sizes):
-        yield Piece(position, position, 0, size, 0.0)
+def bands_schedule(graph: Graph, bands: int, last: int, input_in: InputIn) -> Schedule:
+    """Operators up to index ``last`` as a stream in ``bands``, behind it as ``stream_schedule``."""
+    end = next((p for p, op in enumerate(graph.operators) if op.index == last), -1)
+    head = Stage(first=graph.operators[0].index, last=last, mode="bands", bands=bands)
+    tail = [piece for piece in find_pieces(graph, input_in) if piece.first > end]
+    chosen = _trade([Piece(0, end, 1, bands, 0, 0.0), *tail], len(graph.operators))
+    stages = (head, *stages_for(graph, chosen[1:]))
+    return Schedule(name=f"bands:{bands}@{last}", input_in=input_in, stages=stages)
+
+
+def find_pieces(
+    graph: Graph,
+    input_in: InputIn,
+    *,
+    bands: Sequence[int] = (),
+    measured: Mapping[int, float] | None = None,
+) -> list[Piece]:
+    """Every operator as a whole, and every stream that can be, also in each number of ``bands``.
+
+    ``measured``: cycles of operators as a whole, by index.
+    """
+    search = _Search(graph, input_in, operator_cycles(graph, measured))
+    found = [search.whole(position) for position in range(len(graph.operators))]
     for chunk in (1, 2):
-        rings = [_ring(graph, position, chunk) for position in range(len(graph.operators))]
         for position in range(len(graph.operators)):
-            yield from _streams_from(graph, ranges, position, chunk, rings, max(sizes))
+            found += search.streams_from(position, chunk, bands)
+    return found
 
 
-def least_limit(pieces: Sequence[Piece], count: int) -> int:
-    """The least bytes with which ``count`` operators can be covered."""
-    least = [0] + [-1] * count
+def least_limit(pieces: Iterable[Piece], count: int) -> float:
+    """The least bytes with which ``count`` operators can be covered; infinite if they cannot."""
+    by_end = _by_end(pieces)
+    least = [0.0] + [math.inf] * count
     for end in range(1, count + 1):
-        least[end] = min(max(piece.bytes, least[piece.first]) for piece in pieces if piece.last == end - 1)
+        for piece in by_end.get(end, ()):
+            least[end] = min(least[end], max(piece.bytes, least[piece.first]))
     return least[count]
 
 
-def cheapest(pieces: Iterable[Piece], count: int, limit: int) -> tuple[Piece, ...] | None:
-    """The cover of ``count`` operators with the fewest extra cycles in which no stage needs more than
-    ``limit`` bytes; None if there is none."""
+def cheapest(pieces: Iterable[Piece], count: int, limit: float = math.inf) -> tuple[Piece, ...] | None:
+    """The cover of ``count`` operators with the fewest cycles in which no stage needs more than ``limit``
+    bytes; None if there is none."""
+    by_end = _by_end(piece for piece in pieces if piece.bytes <= limit)
+    cost = {0: 0.0}
+    chosen: dict[int, Piece] = {}
+    for end in range(1, count + 1):
+        options = [(cost[p.first] + p.cycles, p) for p in by_end.get(end, ()) if p.first in cost]
+        if options:
+            cost[end], chosen[end] = min(options, key=lambda option: (option[0], option[1].bytes))
+    if count not in cost:
+        return None
+    cover: list[Piece] = []
+    while count > 0:
+        cover.append(chosen[count])
+        count = chosen[count].first
+    return tuple(reversed(cover))
+
+
+def front(pieces: Sequence[Piece], count: int, enough: float = 0.0) -> Iterator[tuple[Piece, ...]]:
+    """Covers from the fastest to the smallest: each needs fewer bytes than the one before, at the fewest
+    cycles. Ends behind the first that needs at most ``enough``."""
+    limit = math.inf
+    while limit > enough and (cover := cheapest(pieces, count, limit)) is not None:
+        yield cover
+        limit = peak(cover) - 1
+
+
+def peak(cover: Sequence[Piece]) -> int:
+    """Bytes of the fullest stage."""
+    return max(piece.bytes for piece in cover)
+
+
+def cycles(cover: Sequence[Piece]) -> float:
+    """Estimated cycles of all stages together."""
+    return sum(piece.cycles for piece in cover)
+
+
+def stages_for(graph: Graph, cover: Sequence[Piece]) -> tuple[Stage, ...]:
+    """Stages of a schedule; operators that run as a whole one after the other are one stage."""
+    stages: list[Stage] = []
+    for piece in cover:
+        first, last = graph.operators[piece.first].index, graph.operators[piece.last].index
+        if piece.bands > 1:
+            stages.append(Stage(first=first, last=last, mode="bands", bands=piece.bands, chunk=piece.chunk))
+        elif piece.chunk:
+            stages.append(Stage(first=first, last=last, mode="stream", chunk=piece.chunk))
+        elif stages and stages[-1].mode == "op":
+            stages[-1] = Stage(first=stages[-1].first, last=last, mode="op")
+        else:
+            stages.append(Stage(first=first, last=last, mode="op"))
+    return tuple(stages)
+
+
+def _trade(pieces: Sequence[Piece], count: int) -> tuple[Piece, ...]:
+    most = least_limit(pieces, count) * (1 + SLACK)
+    covers = front([piece for piece in pieces if piece.bytes <= most], count)
+    return min(covers, key=lambda cover: peak(cover) * cycles(cover))
+
+
+def _by_end(pieces: Iterable[Piece]) -> dict[int, list[Piece]]:
     by_end: dict[int, list[Piece]] = {}
     for piece in pieces:
-        if piece.bytes <= limit:
-            by_end.setdefault(piece.last + 1, []).append(piece)
-    best: dict[int, tuple[float, tuple[Piece, ...]]] = {0: (0.0, ())}
-    for end in range(1, count + 1):
-        options = [
-            (best[piece.first][0] + piece.extra_cycles, (*best[piece.first][1], piece))
-            for piece in by_end.get(end, ())
-            if piece.first in best
-        ]
-        if options:
-            best[end] = min(options, key=lambda option: option[0])
-    return best[count][1] if count in best else None
+        by_end.setdefault(piece.last + 1, []).append(piece)
+    return by_end
 
 
-def _ring(graph: Graph, position: int, chunk: int) -> tuple[int, int] | None:
-    """Bytes of the output made at ``position`` as a ring, and where a stream that holds it may end first."""
+class _Search:
+    """What is needed again and again: live ranges layer by layer, rings, cycles."""
+
+    def __init__(self, graph: Graph, input_in: InputIn, cycles_of: Mapping[int, float]) -> None:
+        stages = layer_schedule(graph).stages
+        self._graph = graph
+        self._ranges = live_ranges(graph, Schedule(name="", input_in=input_in, stages=stages))
+        self._cycles = cycles_of
+        self._sizes = [step_bytes(self._ranges, step) for step in range(len(graph.operators))]
+        self._rings = {
+            (position, chunk): _ring(graph, position, chunk)
+            for position in range(len(graph.operators))
+            for chunk in (1, 2)
+        }
+
+    def whole(self, position: int) -> Piece:
+        """One operator as a whole."""
+        index = self._graph.operators[position].index
+        return Piece(position, position, 0, 1, self._sizes[position], self._cycles[index])
+
+    def streams_from(self, first: int, chunk: int, bands: Sequence[int]) -> Iterator[Piece]:
+        """Streams that start at ``first``, as long as what lies beside their output is no more than all that
+        a network needs layer by layer."""
+        there = [b for b in self._ranges.buffers.values() if _is_there(self._graph, b, first)]
+        held, rings, closed = sum(align(buffer.bytes) for buffer in there), 0, first
+        for last in range(first, len(self._graph.operators)):
+            op = self._graph.operators[last]
+            widest = max(1, *bands) if bands else 1
+            if not spatial.is_spatial(self._graph, op) or held + rings / widest > max(self._sizes):
+                return
+            if last >= closed and spatial.live_behind(self._graph, first, last) == {op.outputs[0]}:
+                yield from self._in_bands(first, last, chunk, there, (1, *bands))
+            ring = self._rings[last, chunk]
+            if ring is None:
+                return
+            rings += ring[0]
+            closed = max(closed, ring[1])
+
+    def _in_bands(
+        self, first: int, last: int, chunk: int, there: Sequence[Buffer], bands: Sequence[int]
+    ) -> Iterator[Piece]:
+        """One stream in each number of bands, as long as more bands need fewer bytes."""
+        graph = self._graph
+        operators = graph.operators[first : last + 1]
+        output = self._ranges.buffers[operators[-1].outputs[0]]
+        edge = sum(align(buffer.bytes) for buffer in there) + align(output.bytes)
+        least = math.inf
+        for count in bands:
+            if count > spatial.extent(graph.tensors[output.tensor]).width:
+                return
+            stage = self._stage(first, last, chunk, count)
+            size = edge + sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+            if count == 1:
+                dying = [b for b in there if b.last <= last]
+                size -= _shared_bytes(graph, operators, dying, output, chunk)
+            if size < least:
+                least = size
+                yield Piece(first, last, chunk, count, size, stage_cycles(graph, stage, self._cycles))
+
+    def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
+        operators = self._graph.operators[first : last + 1]
+        capacities = {
+            op.outputs[0]: ring[2]
+            for position, op in enumerate(operators[:-1], first)
+            if (ring := self._rings[position, chunk]) is not None
+        }
+        return StreamStage(first, last, patch_geometry(self._graph, operators, (1, bands)), capacities, chunk)
+
+
+def _ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | None:
+    """Bytes of the output made at ``position`` as a ring, where a stream that holds it may end first, and
+    its rows."""
     rows, end = ring_rows(graph, position, chunk), ring_end(graph, position)
     if rows is None or end is None:
         return None
     extent = spatial.extent(graph.output_of(graph.operators[position]))
-    return align(rows * extent.width * extent.channels), end
-
-
-def _streams_from(
-    graph: Graph,
-    ranges: LiveRanges,
-    first: int,
-    chunk: int,
-    rings: Sequence[tuple[int, int] | None],
-    bound: int,
-) -> Iterator[Piece]:
-    """Streams that start at ``first``, as long as they need no more than ``bound`` bytes beside their
-    output."""
-    there = [b for b in ranges.buffers.values() if _is_there(graph, ranges, b.tensor, first)]
-    size, closed = sum(align(buffer.bytes) for buffer in there), first
-    for last in range(first, len(graph.operators)):
-        op = graph.operators[last]
-        if not spatial.is_spatial(graph, op) or size > bound:
-            return
-        if last > first and last >= closed and spatial.live_behind(graph, first, last) == {op.outputs[0]}:
-            operators = graph.operators[first : last + 1]
-            output = ranges.buffers[op.outputs[0]]
-            dying = [b for b in there if b.last <= last]
-            needed = size + align(output.bytes) - _shared_bytes(graph, operators, dying, output, chunk)
-            yield Piece(first, last, chunk, needed, _extra_cycles(graph, operators, chunk))
-        ring = rings[last]
-        if ring is None:
-            return
-        size += ring[0]
-        closed = max(closed, ring[1])
+    return align(rows * extent.width * extent.channels), end, rows
 
 
 def _shared_bytes(
@@ -139,30 +247,6 @@ def _shared_bytes(
     return most
 
 
-def _is_there(graph: Graph, ranges: LiveRanges, tensor: int, first: int) -> bool:
+def _is_there(graph: Graph, buffer: Buffer, first: int) -> bool:
     """Whether a tensor that is needed at or behind ``first`` is in the arena when a stage starts there."""
-    buffer = ranges.buffers[tensor]
-    return (buffer.first < first or tensor in graph.inputs) and buffer.last >= first
-
-
-def _extra_cycles(graph: Graph, operators: Sequence[Operator], chunk: int) -> float:
-    total = 0.0
-    for op in operators:
-        at_once = rows_at_once(op, chunk)
-        total += CALL_CYCLES * -(-spatial.extent(graph.output_of(op)).height // at_once)
-        if at_once == 1 and op.kind is OpKind.DEPTHWISE_CONV_2D and rows_at_once(op, 2) == 2:
-            total += SINGLE_ROW_CYCLES * geometry.macs(graph, op)
-    return total
-
-
-def _stages(graph: Graph, pieces: Sequence[Piece]) -> Iterator[Stage]:
-    """Operators that run as a whole one after the other are one stage."""
-    start = 0
-    for number, piece in enumerate(pieces):
-        first, last = graph.operators[piece.first].index, graph.operators[piece.last].index
-        if piece.chunk:
-            yield Stage(first=first, last=last, mode="stream", chunk=piece.chunk)
-            start = number + 1
-        elif number + 1 == len(pieces) or pieces[number + 1].chunk:
-            yield Stage(first=graph.operators[pieces[start].first].index, last=last, mode="op")
-            start = number + 1
+    return (buffer.first < first or buffer.tensor in graph.inputs) and buffer.last >= first

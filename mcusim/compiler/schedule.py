@@ -22,6 +22,7 @@ VERSION = 1
 InputIn = Literal["sram", "flash"]
 
 _PATCH_SPEC = re.compile(r"patch:(\d+)x(\d+)@(\d+)")
+_BANDS_SPEC = re.compile(r"bands:(\d+)@(\d+)")
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,7 +54,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Schedule:
-    """What ``spec`` ("layer", "patch:RxC@K", "stream", or a JSON file's path) means for ``graph``.
+    """What ``spec`` (layer, patch:RxC@K, stream, bands:N@K, or a JSON file's path) means for ``graph``.
 
     ``input_in`` overrides what a file says; the default is "sram". Raises UsageError if ``spec`` is not
     of that form, ScheduleError if the network cannot be run so.
@@ -63,21 +64,32 @@ def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Sche
     elif match := _PATCH_SPEC.fullmatch(spec):
         rows, columns, last = (int(group) for group in match.groups())
         schedule = patch_schedule(graph, (rows, columns), last)
-    elif spec == "stream":
-        # The partition is made with this module's documents.
-        from mcusim.compiler.partition import stream_schedule
-
-        schedule = stream_schedule(graph, input_in or "sram")
+    elif spec == "stream" or _BANDS_SPEC.fullmatch(spec):
+        schedule = _streamed(spec, graph, input_in or "sram")
     elif spec.endswith(".json"):
         schedule = load(Path(spec))
     else:
         raise UsageError(
-            f"schedule {spec!r} is not layer, stream, patch:ROWSxCOLUMNS@OPERATOR or a .json file"
+            f"schedule {spec!r} is not layer, stream, bands:NUMBER@OPERATOR, patch:ROWSxCOLUMNS@OPERATOR "
+            "or a .json file"
         )
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
     validate(schedule, graph)
     return schedule
+
+
+def _streamed(spec: str, graph: Graph, input_in: InputIn) -> Schedule:
+    # The partition is made of this module's documents.
+    from mcusim.compiler.partition import bands_schedule, stream_schedule
+
+    match = _BANDS_SPEC.fullmatch(spec)
+    if match is None:
+        return stream_schedule(graph, input_in)
+    bands, last = (int(group) for group in match.groups())
+    head = Stage(first=graph.operators[0].index, last=last, mode="bands", bands=bands)
+    _validate_pieces(graph, head)
+    return bands_schedule(graph, bands, last, input_in)
 
 
 def layer_schedule(graph: Graph) -> Schedule:

@@ -89,18 +89,33 @@ def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize(
-    ("name", "input_in", "kibibytes"),
-    [("vww_96_int8", "flash", 17), ("person_detect", "flash", 17), ("person_detect", "sram", 17.5)],
+    ("name", "spec", "input_in", "kibibytes", "factor"),
+    [
+        ("vww_96_int8", "stream", "flash", 17, 1),
+        ("person_detect", "stream", "flash", 17, 1),
+        ("person_detect", "stream", "sram", 17.5, 1),
+        ("mcunet_vww", "stream", "flash", 18.5, 1),
+        ("mcunet_vww", "stream", "sram", 24, 1),
+        ("vww_96_int8", "bands:2@7", "flash", 13, 1.05),
+        ("person_detect", "bands:2@7", "flash", 12, 1.05),
+        ("vww_96_int8", "layer", "sram", 56, 1),
+        ("pretrainedResnet_quant", "layer", "sram", 50, 1),
+        ("kws_ref_model", "layer", "sram", 17, 1),
+        ("mcunet_vww", "layer", "sram", 92, 1),
+    ],
 )
-def test_measured_peak_of_streams(
-    models: Path, tmp_path: Path, name: str, input_in: str, kibibytes: float
+def test_measured_peak(
+    models: Path, tmp_path: Path, name: str, spec: str, input_in: str, kibibytes: float, factor: float
 ) -> None:
-    """Arena, scratch, stack and statics together; not one multiplication more than layer by layer."""
-    built = image_of(models, name, "stream", tmp_path, input_in)
-    result = simulate(built.elf, CHIP, inputs=[golden_pairs(models, name)["rand"][0]])
+    """Arena, scratch, stack and statics together, at not more than ``factor`` times the MACs of ``layer``."""
+    built = image_of(models, name, spec, tmp_path, input_in)
+    given, wanted = golden_pairs(models, name)["rand"]
+    result = simulate(built.elf, CHIP, inputs=[given])
+    np.testing.assert_array_equal(result.outputs[0][0], wanted)
     assert result.trace.memory.sram_peak_bytes <= kibibytes * 1024
     assert result.trace.memory.arena_high_water_bytes == built.plan.arena_bytes
-    assert result.trace.totals.macs == geometry.total_macs(network.load(models / f"{name}.tflite"))
+    least = geometry.total_macs(network.load(models / f"{name}.tflite"))
+    assert result.trace.totals.macs <= factor * least
 
 
 @pytest.mark.parametrize("spec", ["layer", "patch:3x3@7"])

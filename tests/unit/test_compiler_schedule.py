@@ -41,7 +41,7 @@ def test_a_schedule_file_means_what_was_written(graph: Graph, tmp_path: Path) ->
     assert parse_spec(str(path), graph, "sram").input_in == "sram"
 
 
-@pytest.mark.parametrize("spec", ["", "layers", "patch:2@3", "patch:2x2", "patch:-1x2@3", "bands"])
+@pytest.mark.parametrize("spec", ["", "layers", "patch:2@3", "patch:2x2", "patch:-1x2@3", "bands", "bands:2"])
 def test_other_words_are_wrong_usage(graph: Graph, spec: str) -> None:
     with pytest.raises(UsageError, match="is not layer"):
         parse_spec(spec, graph)

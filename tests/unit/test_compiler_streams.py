@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from mcusim import network
 from mcusim.compiler import partition, rows, spatial
+from mcusim.compiler.analysis import mac_factor
 from mcusim.compiler.memory_plan import plan_memory
-from mcusim.compiler.schedule import parse_spec
+from mcusim.compiler.schedule import InputIn, parse_spec
+from mcusim.errors import ScheduleError
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
 
 WINDOWED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.MAX_POOL_2D)
@@ -134,6 +136,11 @@ def test_a_stream_makes_every_row_once_and_only_what_is_needed(graph: Graph, chu
     assert made[-1] == rows.height(graph, graph.operators[-1].outputs[0])
 
 
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
+
+
 def _covers(count: int, pieces: Sequence[partition.Piece]) -> list[list[partition.Piece]]:
     if count == 0:
         return [[]]
@@ -142,33 +149,63 @@ def _covers(count: int, pieces: Sequence[partition.Piece]) -> list[list[partitio
     ]
 
 
-def test_the_partition_is_the_best_of_all() -> None:
-    graph = network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
-    pieces = [p for p in partition.find_pieces(graph, "flash") if p.last < 9 and p.chunk < 2]
+def test_the_partition_is_the_best_of_all(graph: Graph) -> None:
+    found = partition.find_pieces(graph, "flash", bands=(2, 3))
+    pieces = [p for p in found if p.last < 9 and p.chunk < 2 and (p.bands == 1 or p.first == 0)]
     covers = _covers(9, pieces)
     assert len(covers) > 50
-    least = min(max(piece.bytes for piece in cover) for cover in covers)
+    least = min(partition.peak(cover) for cover in covers)
     assert partition.least_limit(pieces, 9) == least
     for limit in (least, 2 * least):
-        fitting = [c for c in covers if max(piece.bytes for piece in c) <= limit]
         chosen = partition.cheapest(pieces, 9, limit)
         assert chosen is not None
         assert [piece.first for piece in chosen] == [0, *(p.last + 1 for p in chosen[:-1])]
-        fewest = min(sum(piece.extra_cycles for piece in cover) for cover in fitting)
-        assert sum(piece.extra_cycles for piece in chosen) == pytest.approx(fewest)
+        fewest = min(partition.cycles(cover) for cover in covers if partition.peak(cover) <= limit)
+        assert partition.cycles(chosen) == pytest.approx(fewest)
     assert partition.cheapest(pieces, 9, least - 1) is None
 
 
+def test_the_front_trades_bytes_for_cycles(graph: Graph) -> None:
+    pieces = partition.find_pieces(graph, "flash", bands=partition.BANDS)
+    covers = list(partition.front(pieces, len(graph.operators)))
+    assert len(covers) > 5
+    assert all(partition.peak(a) > partition.peak(b) for a, b in pairwise(covers))
+    assert all(partition.cycles(a) <= partition.cycles(b) for a, b in pairwise(covers))
+    assert partition.peak(covers[-1]) == partition.least_limit(pieces, len(graph.operators))
+
+
+@pytest.mark.parametrize("spec", ["stream", "bands:2@4", "bands:3@9"])
 @pytest.mark.parametrize("input_in", ["sram", "flash"])
-def test_pieces_know_what_the_plan_will_need(input_in: str) -> None:
-    graph = network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
-    schedule = parse_spec("stream", graph, "flash" if input_in == "flash" else "sram")
-    pieces = partition.find_pieces(graph, schedule.input_in)
-    sizes = {(piece.first, piece.last, piece.chunk): piece.bytes for piece in pieces}
-    streams = [stage for stage in schedule.stages if stage.mode == "stream"]
+def test_pieces_know_what_the_plan_will_need(graph: Graph, spec: str, input_in: InputIn) -> None:
+    schedule = parse_spec(spec, graph, input_in)
+    pieces = partition.find_pieces(graph, schedule.input_in, bands=(2, 3))
+    sizes = {(piece.first, piece.last, piece.chunk, piece.bands): piece.bytes for piece in pieces}
+    streams = [stage for stage in schedule.stages if stage.mode != "op"]
     plan = plan_memory(graph, schedule)
-    assert streams
-    for stage in streams:
+    # Bands that save nothing are no pieces.
+    known = [stage for stage in streams if (stage.first, stage.last, stage.chunk, stage.bands) in sizes]
+    assert known
+    for stage in known:
         live = [step.live_bytes for step in plan.steps if stage.first <= step.operator <= stage.last]
-        assert max(live) == sizes[stage.first, stage.last, stage.chunk]
+        assert max(live) == sizes[stage.first, stage.last, stage.chunk, stage.bands]
     assert all(a.last + 1 == b.first for a, b in pairwise(schedule.stages))
+
+
+def test_streams_compute_nothing_twice_and_bands_their_halo(graph: Graph) -> None:
+    assert mac_factor(graph, parse_spec("stream", graph, "flash")) == 1.0
+    factors = [mac_factor(graph, parse_spec(f"bands:{n}@9", graph, "flash")) for n in (1, 2, 4)]
+    assert factors[0] == 1.0 < factors[1] < factors[2]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("bands:0@9", "0 bands cannot be cut"),
+        ("bands:99@9", "99 bands cannot be cut"),
+        ("bands:2@6", "2 tensors are live behind operator 6.*a bands stage may end at"),
+        ("bands:2@64", "cannot be computed in rows"),
+    ],
+)
+def test_impossible_bands_say_why(graph: Graph, spec: str, sentence: str) -> None:
+    with pytest.raises(ScheduleError, match=sentence):
+        parse_spec(spec, graph)
