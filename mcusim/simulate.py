@@ -266,6 +266,7 @@ class _Run:
             self._image,
             self._chip,
             stack_bytes=self._profile.stack_bytes,
+            stack_chain=self._profile.stack_chain,
             parts=self._machine.spec.sram,
             counts=counts,
             read=self._machine.memory.read,

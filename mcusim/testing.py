@@ -16,6 +16,7 @@ from mcusim import trace as documents
 from mcusim.errors import BudgetError, InputError
 from mcusim.report import changes, figures
 from mcusim.report.metrics import METRICS, Metric, find, tolerance
+from mcusim.report.terminal import stack_path
 from mcusim.trace import Trace
 
 if TYPE_CHECKING:
@@ -181,11 +182,19 @@ def check_limits(trace: Trace, limits: Mapping[str, Any]) -> None:
 def _largest(metric: Metric, trace: Trace) -> list[str]:
     parts = sorted(changes.parts_of(metric, trace), key=lambda part: (-part.value, part.label))
     whole = metric.of(trace)
-    return _lines(
+    lines = _lines(
         (part.label, metric.text(part.value), figures.percent(part.value, whole))
         for part in parts[:TOP]
         if part.value
     )
+    return [*lines, *_deepest(metric, trace)]
+
+
+def _deepest(metric: Metric, trace: Trace) -> list[str]:
+    """Where the stack was deepest, for the figure that this explains."""
+    if metric.name != "stack" or not trace.memory.stack_chain:
+        return []
+    return [f"  deepest in {stack_path(trace.memory)}"]
 
 
 def regression_text(regression: changes.Regression, old: Trace, new: Trace) -> str:
@@ -194,6 +203,7 @@ def regression_text(regression: changes.Regression, old: Trace, new: Trace) -> s
     found = changes.changes(changes.parts_of(metric, old), changes.parts_of(metric, new))[:TOP]
     lines = [f"{regression.sentence()}."]
     lines += _lines((change.label, metric.signed(change.delta)) for change in found)
+    lines += _deepest(metric, new)
     if metric.name in {"cycles", "time", "instructions"} and new.layers:
         functions = changes.changes(changes.by_function(old), changes.by_function(new))[:NAMED_FUNCTIONS]
         named = ", ".join(f"{change.label} {METRICS['cycles'].signed(change.delta)}" for change in functions)

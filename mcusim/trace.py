@@ -81,7 +81,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     The last three are 0 where accesses were not followed. ``touched_bytes``: distinct SRAM bytes read or
     written; ``live_peak_bytes``: the most that at one moment held a value still to be read;
-    ``unread_bytes``: bytes written whose value nobody read, each time counted.
+    ``unread_bytes``: bytes written whose value nobody read, each time counted. ``stack_chain``: the
+    functions, outermost first, that were being called when the stack was deepest.
     """
 
     sram_peak_bytes: int
@@ -96,6 +97,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     touched_bytes: int = 0
     live_peak_bytes: int = 0
     unread_bytes: int = 0
+    stack_chain: tuple[str, ...] = ()
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ def measure(
     chip: Chip,
     *,
     stack_bytes: int,
+    stack_chain: tuple[str, ...],
     parts: Sequence[SramRegion],
     counts: Counts,
     read: Reader,
@@ -40,6 +41,7 @@ def measure(
         arena_bytes=sizes.arena,
         scratch_bytes=sizes.scratch,
         stack_bytes=stack_bytes,
+        stack_chain=stack_chain,
         heap_bytes=heap,
         input_bytes=arena.input_bytes if arena else 0,
         regions=tuple(

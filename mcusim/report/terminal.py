@@ -141,7 +141,14 @@ def _legend(memory: Memory, parts: Sequence[tuple[str, int]], *, blocks: bool) -
         if name == "arena":
             text.append(_arena_details(memory), style="dim")
         text.append("   ")
+    if memory.stack_chain:
+        text.append(f"\n       deepest stack: {stack_path(memory)}", style="dim")
     return text
+
+
+def stack_path(memory: Memory) -> str:
+    """The calls at the deepest point of the stack, outermost first."""
+    return " > ".join(memory.stack_chain)
 
 
 def _arena_details(memory: Memory) -> str:

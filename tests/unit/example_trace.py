@@ -69,6 +69,7 @@ def trace() -> Trace:
             stack_bytes=544,
             heap_bytes=0,
             input_bytes=6912,
+            stack_chain=("main", "layer_000", "conv"),
             regions=(Region(name="sram", size=256 << 10, high_water_bytes=26_272),),
         ),
         layers=(layer(0, "CONV_2D", 900_000, 200_000), layer(3, "FULLY_CONNECTED", 90_000, 50_000)),

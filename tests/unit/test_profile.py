@@ -110,10 +110,11 @@ def test_the_call_tree_names_functions_by_position_and_joins_equal_siblings() ->
 
 
 def test_the_call_tree_folds_recursion() -> None:
-    nodes = [CallNode(MAIN, -1, 1, 1, 1)]
-    for depth in range(5000):
-        nodes.append(CallNode((HELPER, LAYER_A)[depth % 2], depth, 1, 10, 1))
-    nodes.append(CallNode(LAYER_B, 5000, 3, 7, 1))
+    nodes = [
+        CallNode(MAIN, -1, 1, 1, 1),
+        *(CallNode((HELPER, LAYER_A)[depth % 2], depth, 1, 10, 1) for depth in range(5000)),
+        CallNode(LAYER_B, 5000, 3, 7, 1),
+    ]
     profile = build(_counts(nodes), IMAGE, (), 0)
     tree = document.call_tree(profile, document.fold_tree(profile, IMAGE))
     names = [profile.functions[node.function].name for node in tree]

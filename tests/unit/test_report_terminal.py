@@ -55,6 +55,7 @@ def test_memory_is_shown_against_the_chip(monkeypatch: pytest.MonkeyPatch) -> No
     assert "64.0 KiB  of 1,024.0 KiB (6.2 %)" in row(text, "Flash")
     assert "arena 24.0 KiB (input 6.8 KiB)" in text
     assert "heap" not in text
+    assert "deepest stack: main > layer_000 > conv" in text
 
 
 def test_layer_rows_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,17 @@ def test_an_exceeded_limit_is_one_sentence_and_the_largest_contributors() -> Non
     assert re.fullmatch(r"  #39 ADD +1,039 +0\.1 %", rest[1])
 
 
+def test_too_deep_a_stack_is_shown_with_its_calls() -> None:
+    with pytest.raises(BudgetError) as failure:
+        check_limits(example_trace.trace(), {"stack": 512})
+    assert str(failure.value).splitlines() == [
+        "stack: 544 B, over the limit of 512 B by 32 bytes.",
+        "  #0 CONV_2D          96 B  17.6 %",
+        "  #3 FULLY_CONNECTED  96 B  17.6 %",
+        "  deepest in main > layer_000 > conv",
+    ]
+
+
 def test_every_exceeded_limit_is_named() -> None:
     with pytest.raises(BudgetError) as failure:
         check_limits(example_trace.trace(), {"sram": "16 KiB", "cycles": "2M", "flash": 1})

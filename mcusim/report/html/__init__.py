@@ -15,7 +15,7 @@ from mcusim.report import figures, memory_map, skyline
 from mcusim.report.html import listing
 from mcusim.report.html.flame import blocks
 from mcusim.report.layer_table import short_op
-from mcusim.report.terminal import chip_line, memory_parts, title_of
+from mcusim.report.terminal import chip_line, memory_parts, stack_path, title_of
 
 if TYPE_CHECKING:
     from mcusim.trace import Trace
@@ -44,6 +44,7 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         style=_file("style.css"),
         script=_file("script.js"),
         parts=[(name, size) for name, size in memory_parts(trace.memory) if size],
+        stack_path=stack_path(trace.memory),
         picture=Markup(skyline.picture([trace])),
         memory_map=Markup(memory_map.picture([trace])),
         is_live=skyline.is_live(trace),
