@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from operator_networks import STEPS, Step, random_graph
@@ -26,23 +27,28 @@ from mcusim.simulate import simulate
 
 CHIP = "stm32f412zg"
 EXAMPLES = int(os.environ.get("MCUSIM_EXAMPLES", "50"))
+PART = 10
 
 
-@given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(STEPS), min_size=4, max_size=10))
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
-def test_firmware_computes_what_the_executor_computes(seed: int, steps: list[Step]) -> None:
-    graph = random_graph(seed, steps)
-    validate.check(graph)
-    shape = graph.tensors[graph.inputs[0]].shape
-    image = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
-    check_schedule(graph, random_schedule(graph, random.Random(seed)), image)
+@pytest.mark.parametrize("part", range(-(-EXAMPLES // PART)))
+def test_firmware_computes_what_the_executor_computes(part: int) -> None:
+    @seed(part)
+    @settings(
+        max_examples=PART,
+        deadline=None,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(STEPS), min_size=4, max_size=10))
+    def check(number: int, steps: list[Step]) -> None:
+        graph = random_graph(number, steps)
+        validate.check(graph)
+        shape = graph.tensors[graph.inputs[0]].shape
+        image = np.random.default_rng(number).integers(-128, 128, shape, dtype=np.int8)
+        check_schedule(graph, random_schedule(graph, random.Random(number)), image)
+
+    check()
 
 
 def random_schedule(graph: Graph, rng: random.Random) -> Schedule:
