@@ -79,8 +79,8 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """sram_peak = static + arena + scratch + stack + heap. ``input_bytes`` lies inside ``arena_bytes``.
 
-    Touched, live and unread bytes are 0 where accesses were not followed. ``touched_bytes``: distinct SRAM bytes read or
-    written; ``live_peak_bytes``: the most that at one moment held a value still to be read;
+    Touched, live and unread bytes are 0 where accesses were not followed. ``touched_bytes``: distinct SRAM
+    bytes read or written; ``live_peak_bytes``: the most that at one moment held a value still to be read;
     ``unread_bytes``: bytes written whose value nobody read, each time counted. ``stack_chain``: the
     functions, outermost first, that were being called when the stack was deepest.
     """
