@@ -80,8 +80,9 @@ class Bench:
 
         graph = network.load(model)
         out = self.folder / str(len(self.built)) / f"{graph.name}.elf"
-        schedule = parse_spec(spec, graph, input_in)
-        return build(graph, schedule, chips.load(chip), out=out, toolchain=toolchain).elf
+        target = chips.load(chip)
+        schedule = parse_spec(spec, graph, input_in, target.sram.size)
+        return build(graph, schedule, target, out=out, toolchain=toolchain).elf
 
     def run(
         self,

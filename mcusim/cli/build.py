@@ -16,7 +16,12 @@ def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="x.tflite, or zoo:NAME?parameter=value.")],
     schedule: Annotated[
         str,
-        typer.Option("--schedule", "-s", metavar="SPEC", help="layer, patch:RxC@K, or a schedule file."),
+        typer.Option(
+            "--schedule",
+            "-s",
+            metavar="SPEC",
+            help="layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, or a schedule file.",
+        ),
     ] = "layer",
     chip: ChipOption = DEFAULT_CHIP,
     input_in: InputInOption = None,
@@ -39,9 +44,9 @@ def command(
     graph = network.load(model)
     out = output or Path(f"{graph.name}.elf")
     claim([out], force=force)
-    built = build(
-        graph, parse_spec(schedule, graph, input_in), chips.load(chip), toolchain=toolchain, out=out
-    )
+    target = chips.load(chip)
+    parsed = parse_spec(schedule, graph, input_in, target.sram.size)
+    built = build(graph, parsed, target, toolchain=toolchain, out=out)
     if quiet:
         return
     plan = built.plan

@@ -101,7 +101,7 @@ def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> P
     from mcusim.compiler.schedule import parse_spec
     from mcusim.report.plan import PlannedSchedule
 
-    schedule = parse_spec(spec, graph, input_in)
+    schedule = parse_spec(spec, graph, input_in, chip.sram.size)
     plan = plan_memory(graph, schedule)
     fits = plan.arena_bytes <= chip.sram.size
     return PlannedSchedule(spec, plan.arena_bytes, schedule_macs(graph, schedule), fits)

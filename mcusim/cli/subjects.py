@@ -94,7 +94,8 @@ def _build(subject: Subject, chip: Chip, folder: Path, input_in: InputIn | None)
 
     graph = network.load(subject.model)
     out = folder / f"{len(list(folder.iterdir()))}-{graph.name}.elf"
-    return build(graph, parse_spec(subject.spec, graph, input_in), chip, out=out).elf
+    schedule = parse_spec(subject.spec, graph, input_in, chip.sram.size)
+    return build(graph, schedule, chip, out=out).elf
 
 
 def _simulate(image: Path, chip: Chip, inputs: Sequence[Array] | None) -> Outcome:

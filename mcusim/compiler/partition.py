@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mcusim.compiler import spatial
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
 from mcusim.compiler.live_ranges import Buffer, live_ranges
-from mcusim.compiler.patches import patch_geometry
+from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
 from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
@@ -163,6 +163,7 @@ class _Search:
         self._graph = graph
         self._ranges = live_ranges(graph, Schedule(name="", input_in=input_in, stages=stages))
         self._cycles = cycles_of
+        self._geometries: dict[tuple[int, int], PatchGeometry] = {}
         self._sizes = [step_bytes(self._ranges, step) for step in range(len(graph.operators))]
         self._rings = {
             (position, chunk): _ring(graph, position, chunk)
@@ -215,13 +216,28 @@ class _Search:
                 yield Piece(first, last, chunk, count, size, stage_cycles(graph, stage, self._cycles))
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
-        operators = self._graph.operators[first : last + 1]
         capacities = {
             op.outputs[0]: ring[2]
-            for position, op in enumerate(operators[:-1], first)
+            for position, op in enumerate(self._graph.operators[first:last], first)
             if (ring := self._rings[position, chunk]) is not None
         }
-        return StreamStage(first, last, patch_geometry(self._graph, operators, (1, bands)), capacities, chunk)
+        return StreamStage(first, last, self._geometry(last, bands), capacities, chunk)
+
+    def _geometry(self, last: int, bands: int) -> PatchGeometry:
+        """What bands of the output made at ``last`` need, back to the first operator from which a stage could
+        lead there: what a stage needs of its own tensors does not depend on where it starts."""
+        if (last, bands) not in self._geometries:
+            first, needed = last + 1, {self._graph.operators[last].outputs[0]}
+            while first > 0 and self._leads_to(first - 1, needed):
+                first -= 1
+                needed.update(spatial.activations(self._graph, self._graph.operators[first]))
+            operators = self._graph.operators[first : last + 1]
+            self._geometries[last, bands] = patch_geometry(self._graph, operators, (1, bands))
+        return self._geometries[last, bands]
+
+    def _leads_to(self, position: int, needed: set[int]) -> bool:
+        op = self._graph.operators[position]
+        return spatial.is_spatial(self._graph, op) and op.outputs[0] in needed
 
 
 def _ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | None:

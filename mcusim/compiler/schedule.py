@@ -53,11 +53,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
 
 
-def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Schedule:
-    """What ``spec`` (layer, patch:RxC@K, stream, bands:N@K, or a JSON file's path) means for ``graph``.
+def parse_spec(
+    spec: str, graph: Graph, input_in: InputIn | None = None, sram_bytes: int | None = None
+) -> Schedule:
+    """What ``spec`` means for ``graph``: layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, or a
+    JSON file's path.
 
-    ``input_in`` overrides what a file says; the default is "sram". Raises UsageError if ``spec`` is not
-    of that form, ScheduleError if the network cannot be run so.
+    ``input_in`` overrides what a file says; the default is "sram". ``sram_bytes`` is what auto may use.
+    Raises UsageError if ``spec`` is not of these forms, ScheduleError if the network cannot be run so.
     """
     if spec == "layer":
         schedule = layer_schedule(graph)
@@ -66,12 +69,14 @@ def parse_spec(spec: str, graph: Graph, input_in: InputIn | None = None) -> Sche
         schedule = patch_schedule(graph, (rows, columns), last)
     elif spec == "stream" or _BANDS_SPEC.fullmatch(spec):
         schedule = _streamed(spec, graph, input_in or "sram")
+    elif spec.startswith("auto"):
+        schedule = _automatic(spec, graph, input_in or "sram", sram_bytes)
     elif spec.endswith(".json"):
         schedule = load(Path(spec))
     else:
         raise UsageError(
-            f"schedule {spec!r} is not layer, stream, bands:NUMBER@OPERATOR, patch:ROWSxCOLUMNS@OPERATOR "
-            "or a .json file"
+            f"schedule {spec!r} is not layer, stream, bands:NUMBER@OPERATOR, patch:ROWSxCOLUMNS@OPERATOR, "
+            "auto, auto:sram=SIZE or a .json file"
         )
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
@@ -90,6 +95,13 @@ def _streamed(spec: str, graph: Graph, input_in: InputIn) -> Schedule:
     head = Stage(first=graph.operators[0].index, last=last, mode="bands", bands=bands)
     _validate_pieces(graph, head)
     return bands_schedule(graph, bands, last, input_in)
+
+
+def _automatic(spec: str, graph: Graph, input_in: InputIn, sram_bytes: int | None) -> Schedule:
+    # It plans schedules, which are this module's documents.
+    from mcusim.compiler.automatic import automatic_schedule, limit_of
+
+    return automatic_schedule(graph, input_in, limit_of(spec, sram_bytes), spec)
 
 
 def layer_schedule(graph: Graph) -> Schedule:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from mcusim import network
 from mcusim.compiler import partition, rows, spatial
 from mcusim.compiler.analysis import mac_factor
+from mcusim.compiler.automatic import STACK_BYTES, limit_of
 from mcusim.compiler.memory_plan import plan_memory
+from mcusim.compiler.program import make_program
 from mcusim.compiler.schedule import InputIn, parse_spec
-from mcusim.errors import ScheduleError
+from mcusim.errors import ScheduleError, UsageError
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
 
 WINDOWED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.MAX_POOL_2D)
@@ -208,4 +210,23 @@ def test_streams_compute_nothing_twice_and_bands_their_halo(graph: Graph) -> Non
 )
 def test_impossible_bands_say_why(graph: Graph, spec: str, sentence: str) -> None:
     with pytest.raises(ScheduleError, match=sentence):
+        parse_spec(spec, graph)
+
+
+def test_auto_is_the_fastest_that_fits(graph: Graph) -> None:
+    """With room for everything nothing is streamed; with less, more is, up to what cannot be."""
+    assert {s.mode for s in parse_spec("auto", graph, "flash", 1 << 20).stages} == {"op"}
+    sizes = []
+    for limit in ("40KiB", "24KiB", "20000B"):
+        schedule = parse_spec(f"auto:sram={limit}", graph, "flash")
+        sizes.append(make_program(graph, schedule).plan.sram_bytes + STACK_BYTES)
+        assert sizes[-1] <= limit_of(f"auto:sram={limit}", None)
+    assert sizes[0] > sizes[1] > sizes[2]
+    with pytest.raises(ScheduleError, match=r"fits 9\.0 KiB: activations alone take \d+\.\d KiB"):
+        parse_spec("auto:sram=9KiB", graph, "flash")
+
+
+@pytest.mark.parametrize("spec", ["auto", "auto:sram", "auto:sram=much", "autos"])
+def test_auto_needs_a_limit(graph: Graph, spec: str) -> None:
+    with pytest.raises(UsageError, match="32KiB"):
         parse_spec(spec, graph)

@@ -1,0 +1,50 @@
+"""The fastest schedule that fits a memory: what ``auto`` means."""
+
+from __future__ import annotations
+
+import re
+
+from mcusim.compiler.build import DEFAULT_STACK_BYTES
+from mcusim.compiler.partition import BANDS, find_pieces, front, least_limit, stages_for
+from mcusim.compiler.program import lower_all, make_program
+from mcusim.compiler.schedule import InputIn, Schedule
+from mcusim.errors import ScheduleError, UsageError
+from mcusim.network.graph import Graph
+
+STACK_BYTES = 700
+"""Taken by the deepest stack, which stays below, and the state of streams. An image for a whole chip
+reserves DEFAULT_STACK_BYTES."""
+
+_LIMIT = re.compile(r"auto:sram=(\d+(?:\.\d+)?)(KiB|B)?")
+
+
+def limit_of(spec: str, sram_bytes: int | None) -> int:
+    """SRAM in bytes that ``spec`` (auto or auto:sram=SIZE) may use; ``sram_bytes`` is a chip's.
+
+    Raises UsageError if there is no limit, or none that can be read.
+    """
+    if match := _LIMIT.fullmatch(spec):
+        return int(float(match[1]) * (1024 if match[2] == "KiB" else 1))
+    if spec != "auto":
+        raise UsageError(f"schedule {spec!r} is neither auto nor auto:sram=SIZE, with SIZE as in 32KiB")
+    if sram_bytes is None:
+        raise UsageError("schedule auto needs a chip; say how much it may use, as in auto:sram=32KiB")
+    return sram_bytes - DEFAULT_STACK_BYTES + STACK_BYTES
+
+
+def automatic_schedule(graph: Graph, input_in: InputIn, limit: int, name: str = "auto") -> Schedule:
+    """The schedule of the fewest estimated cycles whose arena, scratch and stack fit ``limit`` bytes.
+
+    Raises ScheduleError if none fits, UnsupportedError for what no kernel computes.
+    """
+    lowered = lower_all(graph)
+    pieces = find_pieces(graph, input_in, bands=BANDS)
+    count = len(graph.operators)
+    for cover in front([piece for piece in pieces if piece.bytes <= limit], count):
+        schedule = Schedule(name=name, input_in=input_in, stages=stages_for(graph, cover))
+        if make_program(graph, schedule, lowered=lowered).plan.sram_bytes + STACK_BYTES <= limit:
+            return schedule
+    raise ScheduleError(
+        f"no schedule of {graph.name} that mcusim knows fits {limit / 1024:.1f} KiB: activations alone take "
+        f"{least_limit(pieces, count) / 1024:.1f} KiB, kernels and stack come on top"
+    )
