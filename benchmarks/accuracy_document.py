@@ -113,12 +113,10 @@ def _sequences() -> str:
 
 
 def _age(record: Record) -> str:
-    if record.model_version == MODEL_VERSION:
-        return f"\nModel {record.model}, version {record.model_version}.\n"
-    return (
-        f"\nModel {record.model}, version {record.model_version}. The model is at version {MODEL_VERSION}; "
-        "these rows were not measured\nagain since.\n"
-    )
+    age = f"\nModel {record.model}, version {record.model_version}."
+    if record.model_version < MODEL_VERSION:
+        age += f" The model is at version {MODEL_VERSION}; these rows were not measured\nagain since."
+    return age + "\n"
 
 
 def _rows(table: Table, rows: Sequence[Row], record: Record) -> str:

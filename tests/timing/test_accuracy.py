@@ -131,7 +131,7 @@ def test_document_is_current() -> None:
     text = accuracy_document.document(load_table(accuracy.TABLE), _record())
     if os.environ.get("MCUSIM_UPDATE"):
         accuracy.DOCUMENT.write_text(text)
-    assert accuracy.DOCUMENT.read_text() == text
+    assert accuracy.DOCUMENT.read_text() == text, "MCUSIM_UPDATE=1 writes it again"
 
 
 def test_readme_quotes_the_document() -> None:
