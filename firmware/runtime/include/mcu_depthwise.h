@@ -36,15 +36,21 @@ void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int
                               int32_t second_step, int32_t count, int32_t *to);
 void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
                               int32_t second_step, int32_t count, int32_t *to);
+void mcu_transpose_lanes_by_5(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to);
 
 /* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
- * channels, 2 or 3 words apart; columns follow each other at four times that distance (see strip.c). */
+ * channels, 2, 3 or 5 words apart; columns follow each other at four times that distance (see strip.c). */
 static inline void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
     mcu_transpose_lanes_by_2(first.from, first.step, second.from, second.step, count, to);
 }
 
 static inline void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
     mcu_transpose_lanes_by_3(first.from, first.step, second.from, second.step, count, to);
+}
+
+static inline void mcu_transpose_by_5(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
+    mcu_transpose_lanes_by_5(first.from, first.step, second.from, second.step, count, to);
 }
 
 /* Requantise and saturate a doubled accumulator. */

@@ -11,8 +11,11 @@
 /* The most input rows one kernel call takes (a global pool over 25 rows, two 10-row windows, ...). */
 #define MCU_MAX_ROWS 32
 
-/* One call of a row kernel: `rows` (1, or 2 where the operator allows pairs) output rows of
- * `out_width` pixels each.
+/* The most output rows of one kernel call. */
+#define MCU_MAX_OUT_ROWS 8
+
+/* One call of a row kernel: `rows` (1, or up to the operator's rows_per_call) output rows of `out_width`
+ * pixels each.
  *
  * in:       (rows - 1) * stride_h + kernel_h pointers, top to bottom. Each points at column 0 of a row
  *           of `in_width` pixels. NULL is a row of padding: every element is the input's zero point.
@@ -38,7 +41,8 @@ typedef struct mcu_rows {
 typedef void mcu_row_kernel(const void *params, const mcu_rows *rows);
 
 /* An operator: its kernel, the kernel's constants, and the vertical and horizontal geometry the driver
- * needs. rows_per_call is 1, or 2 if the kernel produces pairs (the last call of a range may ask for 1). */
+ * needs. rows_per_call is 1, or more if the kernel produces several at once (the last call of a range may ask
+ * for fewer). */
 typedef struct mcu_op {
     mcu_row_kernel *kernel;
     const void *params;

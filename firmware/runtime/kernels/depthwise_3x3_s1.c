@@ -1,123 +1,137 @@
-/* Depthwise 3x3 convolution, stride 1, channels a multiple of four, two output rows a call.
+/* Depthwise 3x3 convolution, stride 1, channels a multiple of four, up to eight output rows a call.
  *
  * Four channels at a time: a strip of columns is transposed in the scratch into words that hold one
- * channel's rows (0, 1) and (2, 3) of the four input rows of a pair of output rows. Two output rows and
- * two output columns are then computed at once; each column costs four multiplications for two outputs.
- * Padding is written into the strip, so that the inner loop has no bounds tests.
+ * channel's rows (0, 1), (2, 3), ... of the input rows of a call. Two output rows and two output columns
+ * are then computed at once; each column costs four multiplications for two outputs. Padding is written into
+ * the strip, so that the inner loop has no bounds tests. Narrow maps take many rows a call, which share the
+ * loading of weights.
  *
- * Strip: for each column, for each of four channels, the words of rows (0, 1) and (2, 3).
+ * Strip: for each column, for each of four channels, `depth` words of pairs of rows: 2 for two output rows, 5
+ * for up to eight.
  * Stream: for each channel 6 words of doubled weights, (w0, w1) and (w1, w2) of each column of the kernel
  * from left to right, its doubled bias with the input's zero point folded in, and its mcu_scale.
- * Scratch: 32 bytes a column, for at most MCU_STRIP output columns and 2 more, at least 4.
+ * Scratch: 16 bytes a column and word of depth, for at most MCU_STRIP output columns (half of them where the
+ * strip is deep) and 2 more, at least 4.
  *
- * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 8 of stores, 7 of
- * loop and setting out; for the strip 4.5 cycles an output: about 22 cycles an output. */
+ * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
+ * loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20 cycles an output. */
 #include "mcu_asm.h"
 #include "mcu_depthwise.h"
 
-enum { CHANNEL_WORDS = 2, COLUMN_WORDS = 8 };
+enum { SHALLOW = 2, DEEP = 5, MAX_PAIRS = DEEP - 1 };
+
+/* Two output rows: the upper one's next output of a strip's first channel, and how far below it the lower
+ * one's is. A single row has below 0: what is not wanted is written first. */
+typedef struct target {
+    int8_t *out;
+    int32_t below;
+} target;
+
+/* What a strip is made of: columns [before, end) of it come from pairs of lanes, the others are padding. */
+typedef struct source {
+    mcu_lane lane[2 * DEEP];
+    int32_t pairs;
+    int32_t before;
+    int32_t end;
+} source;
 
 static void fill_padding(const mcu_depthwise_params *p, int32_t columns, int32_t *strip) {
     const int32_t pair = mcu_sxtb16(p->zero_point);
-    for (int32_t i = 0; i < columns * COLUMN_WORDS; i++) {
+    for (int32_t i = 0; i < 4 * p->depth * columns; i++) {
         strip[i] = pair;
     }
 }
 
-/* The strip's columns [x0, x0 + columns), of which those outside the input are padding. */
-static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t channel, int32_t x0,
-                       int32_t columns) {
+/* Prepare the strip of columns [x0, x0 + columns): its padding serves all channels. */
+static void begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t x0, int32_t columns,
+                        source *from) {
     int32_t *strip = rows->scratch;
-    const int32_t before = x0 < 0 ? -x0 : 0;
     const int32_t room = rows->in_width - x0;
-    const int32_t end = room < before ? before : room < columns ? room : columns;
-    const mcu_lane padding = {(const int8_t *)&p->zero_point, 0};
-    mcu_lane lane[4];
-    for (int32_t i = 0; i < 4; i++) {
-        lane[i] = i < rows->rows + 2 ? mcu_find_lane(p, rows->in[i], x0 + before, 1) : padding;
-        lane[i].from += lane[i].step != 0 ? channel : 0;
+    from->pairs = ((rows->rows + 1) >> 1) + 1;
+    from->before = x0 < 0 ? -x0 : 0;
+    from->end = room < from->before ? from->before : room < columns ? room : columns;
+    for (int32_t i = 0; i < 2 * from->pairs; i++) {
+        const int8_t *row = i < rows->rows + 2 ? rows->in[i] : NULL;
+        from->lane[i] = mcu_find_lane(p, row, x0 + from->before, 1);
     }
-    fill_padding(p, before, strip);
-    strip += before * COLUMN_WORDS;
-    mcu_transpose_by_2(lane[0], lane[1], end - before, strip);
-    mcu_transpose_by_2(lane[2], lane[3], end - before, strip + 1);
-    fill_padding(p, columns - end, strip + (end - before) * COLUMN_WORDS);
+    fill_padding(p, from->before, strip);
+    fill_padding(p, columns - from->end, strip + 4 * p->depth * from->end);
 }
 
-/* Where the outputs of a strip's first channel go: the second column is `right` bytes further, the bottom
- * row `below`; two columns on there are the next outputs. An odd row's first two columns are computed alone,
- * up to `end`, and the rest, `again` bytes more, from the second column on. A single row has below 0 and a
- * single column right 0: what is not wanted is written first. */
-typedef struct target {
-    int8_t *out;
-    int8_t *end;
-    int32_t again;
-    int32_t right;
-    int32_t below;
-} target;
-
-static target find_target(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t offset,
-                          int32_t width) {
-    const int odd = (width & 1) != 0;
-    target to;
-    to.out = rows->out[0] + offset;
-    to.right = width > 1 ? p->channels : 0;
-    to.below = rows->rows > 1 ? (int32_t)(rows->out[1] - rows->out[0]) : 0;
-    to.again = odd && width > 1 ? (width - 2) * p->channels : 0;
-    to.end = to.out + (odd ? 2 : width) * to.right;
-    return to;
+/* Fill the strip with the next four channels. */
+static void fill_strip(const mcu_depthwise_params *p, source *from, int32_t *strip) {
+    strip += 4 * p->depth * from->before;
+    for (int32_t i = 0; i < 2 * from->pairs; i += 2) {
+        mcu_lane *lane = &from->lane[i];
+        if (p->depth == SHALLOW) {
+            mcu_transpose_by_2(lane[0], lane[1], from->end - from->before, strip++);
+        } else {
+            mcu_transpose_by_5(lane[0], lane[1], from->end - from->before, strip++);
+        }
+        lane[0].from += lane[0].step != 0 ? 4 : 0;
+        lane[1].from += lane[1].step != 0 ? 4 : 0;
+    }
 }
 
-static void store_outputs(const mcu_depthwise_params *p, const mcu_scale *scale, const target *to,
-                          const int32_t sums[4]) {
-    int8_t *out = to->out;
-    out[to->right + to->below] = mcu_depthwise_output(p, sums[3], scale);
-    out[to->right] = mcu_depthwise_output(p, sums[2], scale);
-    out[to->below] = mcu_depthwise_output(p, sums[1], scale);
+/* Four outputs of a channel, of which the right column's are wanted if `right` is not 0. */
+static void store_outputs(const mcu_depthwise_params *p, const mcu_scale *scale, int8_t *out, int32_t right,
+                          int32_t below, const int32_t sums[4]) {
+    if (right != 0) {
+        out[right + below] = mcu_depthwise_output(p, sums[3], scale);
+        out[right] = mcu_depthwise_output(p, sums[2], scale);
+    }
+    out[below] = mcu_depthwise_output(p, sums[1], scale);
     out[0] = mcu_depthwise_output(p, sums[0], scale);
 }
 
-/* One channel of two rows, for any activation. */
+/* One channel of two rows, for any activation and width. */
 static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                        target to) {
-    for (;;) {
+                        const target *to, int32_t width) {
+    const int32_t step = 4 * p->depth;
+    for (int32_t x = 0; x < width; x += 2) {
         int32_t sums[4] = {stream[6], stream[6], stream[6], stream[6]};
         for (int32_t i = 0; i < 6; i++) {
-            const int32_t kx = i >> 1, column = kx + (i & 1);
+            const int32_t kx = i >> 1, column = x + kx + (i & 1);
             const int32_t w01 = stream[2 * kx], w12 = stream[2 * kx + 1];
-            const int32_t upper = strip[COLUMN_WORDS * column], lower = strip[COLUMN_WORDS * column + 1];
+            const int32_t upper = strip[step * column], lower = strip[step * column + 1];
             int32_t *sum = sums + 2 * (i & 1);
             sum[0] = mcu_smlabt(lower, w12, mcu_smlad(upper, w01, sum[0]));
             sum[1] = mcu_smlatb(upper, w01, mcu_smlad(lower, w12, sum[1]));
         }
-        store_outputs(p, (const mcu_scale *)(stream + 7), &to, sums);
-        to.out += 2 * to.right;
-        strip += 2 * COLUMN_WORDS;
-        if (to.out != to.end) {
-            continue;
-        }
-        if (to.again == 0) {
-            return;
-        }
-        to.out -= to.right;
-        to.end += to.again;
-        to.again = 0;
-        strip -= COLUMN_WORDS;
+        store_outputs(p, (const mcu_scale *)(stream + 7), to->out + x * p->channels,
+                      x + 1 < width ? p->channels : 0, to->below, sums);
     }
 }
 
 static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                         target to) {
+                         const target *to, int32_t width) {
     for (int32_t i = 0; i < 4; i++) {
-        any_channel(p, stream, strip, to);
+        for (const target *pair = to; pair->out != NULL; pair++) {
+            const target moved = {pair->out + i, pair->below};
+            any_channel(p, stream, strip + (pair - to), &moved, width);
+        }
         stream += MCU_DEPTHWISE_3X3_WORDS;
-        strip += CHANNEL_WORDS;
-        to.out++;
-        to.end++;
+        strip += p->depth;
     }
 }
 
 #if MCU_TARGET
+
+/* How to walk along an output row, in bytes: to the next column; two columns at a time up to `length`; and
+ * `again` bytes more, from the last column on. An odd row's first two columns are computed alone, and the
+ * rest from the second column on. */
+typedef struct walk {
+    int32_t right;
+    int32_t length;
+    int32_t again;
+} walk;
+
+static walk find_walk(int32_t width, int32_t channels) {
+    const int odd = (width & 1) != 0;
+    const walk found = {channels, (odd ? 2 : width) * channels, odd ? (width - 2) * channels : 0};
+    return found;
+}
+
 /* clang-format off */
 
 /* Column of the strip in r2, r3 times column of the kernel. */
@@ -127,130 +141,182 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
     "smlabt " top ", r3, " w12 ", " top "\n\t"      \
     "smlatb " bottom ", r2, " w01 ", " bottom "\n\t"
 
-/* Four channels whose activation makes the sign of ties indifferent. r0 out, r1 strip, r2 and r3 loads, r4
- * and r5 the left column's sums, r6 and r7 the right one's, r8 to lr the weights; s0 to s2 the scale, s3
- * the bias, s4 right, s5 below, s6 end, s7 again, s8 stream, s9 strip, s10 target, s11 channel. */
-MCU_NAKED static void rectified_channels(const int32_t *stream MCU_IN_REGISTER,
-                                         const int32_t *strip MCU_IN_REGISTER,
-                                         const target *to MCU_IN_REGISTER) {
-    __asm__("push {r4-r11, lr}\n\t"
-            "movs r3, #0\n\t"
-            "vmov s10, r2\n\t"
-            "vmov s11, r3\n\t"
-            "vmov s9, r1\n"
-            "0:\n\t"
-            "ldmia r0!, {r8-r12, lr}\n\t"
-            "ldmia r0!, {r4-r7}\n\t"
-            "vmov s8, r0\n\t"
-            "vmov s3, r4\n\t"
-            "vmov s0, r5\n\t"
-            "vmov s1, r6\n\t"
-            "vmov s2, r7\n\t"
-            "ldmia r2, {r0, r2, r4, r5, r6}\n\t"
-            "vmov s4, r5\n\t"
-            "vmov s5, r6\n\t"
-            "adds r0, r0, r3\n\t"
-            "adds r2, r2, r3\n\t"
-            "vmov s6, r2\n\t"
-            "vmov s7, r4\n\t"
-            ".balign 4\n"
-            "1:\n\t"
-            "vmov r4, s3\n\t"
-            "ldr r2, [r1]\n\t"
-            "ldr r3, [r1, #4]\n\t"
-            "mov r5, r4\n\t"
-            "mov r6, r4\n\t"
-            COLUMN("r4", "r5", "r8", "r9")
-            "ldr r2, [r1, #32]\n\t"
-            "ldr r3, [r1, #36]\n\t"
-            "adds r1, r1, #64\n\t"
-            "mov r7, r6\n\t"
-            COLUMN("r4", "r5", "r10", "r11")
-            COLUMN("r6", "r7", "r8", "r9")
-            "ldr r2, [r1]\n\t"
-            "ldr r3, [r1, #4]\n\t"
-            COLUMN("r4", "r5", "r12", "lr")
-            COLUMN("r6", "r7", "r10", "r11")
-            "ldr r2, [r1, #32]\n\t"
-            "ldr r3, [r1, #36]\n\t"
-            COLUMN("r6", "r7", "r12", "lr")
-            "vmov r2, s0\n\t"
-            "vmov r3, s1\n\t"
-            "smmlar r4, r4, r2, r3\n\t"
-            "smmlar r5, r5, r2, r3\n\t"
-            "smmlar r6, r6, r2, r3\n\t"
-            "smmlar r7, r7, r2, r3\n\t"
-            "vmov r2, s2\n\t"
-            "asrs r4, r2\n\t"
-            "asrs r5, r2\n\t"
-            "asrs r6, r2\n\t"
-            "asrs r7, r2\n\t"
-            "vmov r2, s4\n\t"
-            "vmov r3, s5\n\t"
-            "ssat r4, #8, r4\n\t"
-            "ssat r5, #8, r5\n\t"
-            "adds r2, r2, r0\n\t"
-            "ssat r6, #8, r6\n\t"
-            "ssat r7, #8, r7\n\t"
-            "strb r7, [r2, r3]\n\t"
-            "strb r6, [r2]\n\t"
-            "strb r5, [r0, r3]\n\t"
-            "strb r4, [r0]\n\t"
-            "vmov r3, s4\n\t"
-            "vmov r4, s6\n\t"
-            "adds r0, r2, r3\n\t"
-            "cmp r0, r4\n\t"
-            "bne 1b\n\t"
-            "vmov r5, s7\n\t"
-            "cbz r5, 2f\n\t"
-            "subs r0, r0, r3\n\t"
-            "subs r1, r1, #32\n\t"
-            "adds r4, r4, r5\n\t"
-            "movs r5, #0\n\t"
-            "vmov s6, r4\n\t"
-            "vmov s7, r5\n\t"
-            "b 1b\n"
-            "2:\n\t"
-            "vmov r2, s10\n\t"
-            "vmov r3, s11\n\t"
-            "vmov r0, s8\n\t"
-            "vmov r1, s9\n\t"
-            "adds r3, r3, #1\n\t"
-            "adds r1, r1, #8\n\t"
-            "vmov s11, r3\n\t"
-            "vmov s9, r1\n\t"
-            "cmp r3, #4\n\t"
-            "bne 0b\n\t"
-            "pop {r4-r11, pc}\n\t");
+/* The strip's words of a column; the NOP is free behind a load, and keeps the fetch going. */
+#define LOAD(first, second)           \
+    "ldr r2, [r1, #" first "]\n\t"    \
+    "ldr r3, [r1, #" second "]\n\t"   \
+    "nop\n\t"
+
+/* Four channels whose activation makes the sign of ties indifferent, at least two columns. Arguments: stream,
+ * strip, targets up to one with no output, walk. r0 out, r1 strip, r2 and r3 loads, r4 and r5 the left
+ * column's sums, r6 and r7 the right one's, r8 to lr the weights; s0 to s2 the scale, s3 the bias, s4 right, s5
+ * below, s6 end, s7 again, s8 stream, s9 the channel's strip, s10 targets, s11 channel, s12 and s13 the walk,
+ * s14 next target, s15 the pair's strip. A column of the strip is `column` bytes, a channel `channel`. */
+#define CHANNELS(channel, column, column1, columns2) \
+    "push {r4-r11, lr}\n\t"           \
+    "ldm r3, {r4-r6}\n\t"             \
+    "movs r3, #0\n\t"                 \
+    "vmov s10, r2\n\t"                \
+    "vmov s11, r3\n\t"                \
+    "vmov s4, r4\n\t"                 \
+    "vmov s12, r5\n\t"                \
+    "vmov s13, r6\n"                  \
+    "0:\n\t"                          \
+    "ldmia r0!, {r8-r12, lr}\n\t"     \
+    "vmov s9, r1\n\t"                 \
+    "ldmia r0!, {r4-r7}\n\t"          \
+    "vmov s8, r0\n\t"                 \
+    "vmov s3, r4\n\t"                 \
+    "vmov s0, r5\n\t"                 \
+    "vmov s1, r6\n\t"                 \
+    "vmov s2, r7\n"                   \
+    "3:\n\t"                          \
+    "ldmia r2!, {r0, r4}\n\t"         \
+    "vmov r5, s12\n\t"                \
+    "vmov r6, s13\n\t"                \
+    "vmov s14, r2\n\t"                \
+    "adds r0, r0, r3\n\t"             \
+    "adds r5, r5, r0\n\t"             \
+    "vmov s5, r4\n\t"                 \
+    "vmov s6, r5\n\t"                 \
+    "vmov s7, r6\n\t"                 \
+    "vmov s15, r1\n\t"                \
+    ".balign 4\n"                     \
+    "1:\n\t"                          \
+    "vmov r4, s3\n\t"                 \
+    LOAD("0", "4")                    \
+    "mov r5, r4\n\t"                  \
+    "mov r6, r4\n\t"                  \
+    COLUMN("r4", "r5", "r8", "r9")    \
+    LOAD(column, column1)             \
+    "adds r1, #" columns2 "\n\t"      \
+    "mov r7, r6\n\t"                  \
+    COLUMN("r4", "r5", "r10", "r11")  \
+    COLUMN("r6", "r7", "r8", "r9")    \
+    LOAD("0", "4")                    \
+    COLUMN("r4", "r5", "r12", "lr")   \
+    COLUMN("r6", "r7", "r10", "r11")  \
+    LOAD(column, column1)             \
+    COLUMN("r6", "r7", "r12", "lr")   \
+    "vmov r2, s0\n\t"                 \
+    "vmov r3, s1\n\t"                 \
+    "smmlar r4, r4, r2, r3\n\t"       \
+    "smmlar r5, r5, r2, r3\n\t"       \
+    "smmlar r6, r6, r2, r3\n\t"       \
+    "smmlar r7, r7, r2, r3\n\t"       \
+    "vmov r2, s2\n\t"                 \
+    "asrs r4, r2\n\t"                 \
+    "asrs r5, r2\n\t"                 \
+    "asrs r6, r2\n\t"                 \
+    "asrs r7, r2\n\t"                 \
+    "vmov r2, s4\n\t"                 \
+    "vmov r3, s5\n\t"                 \
+    "ssat r5, #8, r5\n\t"             \
+    "ssat r4, #8, r4\n\t"             \
+    "ssat r7, #8, r7\n\t"             \
+    "ssat r6, #8, r6\n\t"             \
+    "strb r5, [r0, r3]\n\t"           \
+    "strb r4, [r0]\n\t"               \
+    "adds r0, r0, r2\n\t"             \
+    "vmov r4, s6\n\t"                 \
+    "strb r7, [r0, r3]\n\t"           \
+    "strb r6, [r0]\n\t"               \
+    "adds r0, r0, r2\n\t"             \
+    "cmp r0, r4\n\t"                  \
+    "bne 1b\n\t"                      \
+    "vmov r5, s7\n\t"                 \
+    "cbz r5, 2f\n\t"                  \
+    "subs r0, r0, r2\n\t"             \
+    "subs r1, #" column "\n\t"        \
+    "adds r4, r4, r5\n\t"             \
+    "movs r5, #0\n\t"                 \
+    "vmov s6, r4\n\t"                 \
+    "vmov s7, r5\n\t"                 \
+    "b 1b\n"                          \
+    "2:\n\t"                          \
+    "vmov r2, s14\n\t"                \
+    "vmov r1, s15\n\t"                \
+    "vmov r3, s11\n\t"                \
+    "ldr r0, [r2]\n\t"                \
+    "nop\n\t"                         \
+    "adds r1, #4\n\t"                 \
+    "cmp r0, #0\n\t"                  \
+    "bne 3b\n\t"                      \
+    "vmov r2, s10\n\t"                \
+    "vmov r1, s9\n\t"                 \
+    "vmov r0, s8\n\t"                 \
+    "adds r3, r3, #1\n\t"             \
+    "adds r1, #" channel "\n\t"       \
+    "vmov s11, r3\n\t"                \
+    "cmp r3, #4\n\t"                  \
+    "bne 0b\n\t"                      \
+    "pop {r4-r11, pc}\n\t"
+
+MCU_NAKED static void rectified_shallow(const int32_t *stream MCU_IN_REGISTER,
+                                        const int32_t *strip MCU_IN_REGISTER,
+                                        const target *to MCU_IN_REGISTER,
+                                        const walk *along MCU_IN_REGISTER) {
+    __asm__(CHANNELS("8", "32", "36", "64"));
+}
+
+MCU_NAKED static void rectified_deep(const int32_t *stream MCU_IN_REGISTER,
+                                     const int32_t *strip MCU_IN_REGISTER, const target *to MCU_IN_REGISTER,
+                                     const walk *along MCU_IN_REGISTER) {
+    __asm__(CHANNELS("20", "80", "84", "160"));
 }
 
 /* clang-format on */
-#endif
 
 static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                              const target *to) {
-#if MCU_TARGET
-    if (p->rectified) {
-        rectified_channels(stream, strip, to);
-        return;
+                              const target *to, int32_t width) {
+    const walk along = find_walk(width, p->channels);
+    if (!p->rectified || width < 2) {
+        any_channels(p, stream, strip, to, width);
+    } else if (p->depth == SHALLOW) {
+        rectified_shallow(stream, strip, to, &along);
+    } else {
+        rectified_deep(stream, strip, to, &along);
     }
+}
+
+#else
+
+static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                              const target *to, int32_t width) {
+    any_channels(p, stream, strip, to, width);
+}
+
 #endif
-    any_channels(p, stream, strip, *to);
+
+/* The call's output rows from `offset` bytes on, two at a time. */
+static void find_targets(const mcu_rows *rows, int32_t offset, target to[MAX_PAIRS + 1]) {
+    int32_t y = 0;
+    for (; y < rows->rows; y += 2) {
+        to->out = rows->out[y] + offset;
+        to->below = y + 1 < rows->rows ? (int32_t)(rows->out[y + 1] - rows->out[y]) : 0;
+        to++;
+    }
+    to->out = NULL;
 }
 
 void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
     const mcu_depthwise_params *p = params;
-    for (int32_t x = 0; x < rows->out_width; x += MCU_STRIP) {
+    const int32_t columns = p->depth == SHALLOW ? MCU_STRIP : MCU_STRIP / 2;
+    for (int32_t x = 0; x < rows->out_width; x += columns) {
         const int32_t left = rows->out_width - x;
-        const int32_t width = left < MCU_STRIP ? left : MCU_STRIP;
+        const int32_t width = left < columns ? left : columns;
         const int32_t *stream = p->stream;
-        target to = find_target(p, rows, x * p->channels, width);
+        source from;
+        target to[MAX_PAIRS + 1];
+        begin_strip(p, rows, rows->in_x0 + x, (width > 1 ? width : 2) + 2, &from);
+        find_targets(rows, x * p->channels, to);
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
-            fill_strip(p, rows, channel, rows->in_x0 + x, (width > 1 ? width : 2) + 2);
-            convolve_channels(p, stream, rows->scratch, &to);
+            fill_strip(p, &from, rows->scratch);
+            convolve_channels(p, stream, rows->scratch, to, width);
             stream += 4 * MCU_DEPTHWISE_3X3_WORDS;
-            to.out += 4;
-            to.end += 4;
+            for (target *pair = to; pair->out != NULL; pair++) {
+                pair->out += 4;
+            }
         }
     }
     mcu_depthwise_clamp(p, rows);

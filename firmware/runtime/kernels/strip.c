@@ -1,7 +1,8 @@
 /* Widening and transposing of depthwise inputs, four channels at a time.
  *
  * Of two lanes, a word each of four int8 channels, come four words: channel c's elements of both lanes as a
- * pair of int16. Words of successive channels are 2 or 3 words apart, those of successive columns 8 or 12.
+ * pair of int16. Words of successive channels are 2, 3 or 5 words apart, those of successive columns four
+ * times that.
  *
  * Bound: two loads, 4 SXTB16, 4 PKH, 4 stores, 7 of addresses and loop: 21 cycles for eight elements. */
 #include "mcu_asm.h"
@@ -57,6 +58,14 @@ MCU_NAKED void mcu_transpose_lanes_by_3(const int8_t *first MCU_IN_REGISTER,
     __asm__(TRANSPOSE("12", "24", "36", "48"));
 }
 
+MCU_NAKED void mcu_transpose_lanes_by_5(const int8_t *first MCU_IN_REGISTER,
+                                        int32_t first_step MCU_IN_REGISTER,
+                                        const int8_t *second MCU_IN_REGISTER,
+                                        int32_t second_step MCU_IN_REGISTER, int32_t count MCU_IN_REGISTER,
+                                        int32_t *to MCU_IN_REGISTER) {
+    __asm__(TRANSPOSE("20", "40", "60", "80"));
+}
+
 /* clang-format on */
 #else
 
@@ -83,6 +92,11 @@ void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int
 void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
                               int32_t second_step, int32_t count, int32_t *to) {
     transpose((mcu_lane){first, first_step}, (mcu_lane){second, second_step}, count, to, 3);
+}
+
+void mcu_transpose_lanes_by_5(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to) {
+    transpose((mcu_lane){first, first_step}, (mcu_lane){second, second_step}, count, to, 5);
 }
 
 #endif

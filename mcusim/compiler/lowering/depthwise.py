@@ -15,12 +15,15 @@ from mcusim.compiler.lowering.convolution import (
 )
 from mcusim.compiler.lowering.gemm import activation_fields, bytes_of, to_words
 from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
-from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp
+from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants
 
 STRIP_COLUMNS = 24
 """MCU_STRIP of ``mcu_depthwise.h``: output columns for which a strip is built at once."""
+
+SHALLOW, DEEP = 2, 5
+"""Words of a channel in a column of a strip of ``depthwise_3x3_s1.c``: one more than pairs of rows a call."""
 
 
 def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
@@ -37,18 +40,20 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
         return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
     lowered = None
     if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
-        lowered = _lower_3x3(weights, constants, window)
+        lowered = _lower_3x3(weights, constants, window, graph.output_of(op).shape[2])
     return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 
 
-def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Window) -> LoweredOp | None:
-    """The 3x3 kernels, or None if the geometry or the bounds are others."""
+def _lower_3x3(
+    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, width: int
+) -> LoweredOp | None:
+    """The 3x3 kernels for outputs of so many columns, or None if the geometry or the bounds are others."""
     stride = window.stride_h
     if (window.kernel_h, window.kernel_w) != (3, 3) or window.stride_w != stride or stride not in (1, 2):
         return None
-    rows = weights.reshape(9, -1).T.copy()
-    bias = folded_bias(rows, constants)
-    scales = prove_scales(accumulator_interval(rows, bias), constants)
+    kernels = weights.reshape(9, -1).T.copy()
+    bias = folded_bias(kernels, constants)
+    scales = prove_scales(accumulator_interval(kernels, bias), constants)
     if scales is None:
         return None
     pack = _pack_stride_1 if stride == 1 else _pack_stride_2
@@ -56,19 +61,23 @@ def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Wi
         word
         for channel, scale in enumerate(scales)
         for word in (
-            *pack(rows[channel].reshape(3, 3).astype(np.int64), 0 if scale.constant else int(bias[channel])),
+            *pack(
+                kernels[channel].reshape(3, 3).astype(np.int64), 0 if scale.constant else int(bias[channel])
+            ),
             *_scale_words(scale),
             *[0] * (stride - 1),
         )
     ]
+    rows = _rows_per_call(width) if stride == 1 else 1
+    depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
         kernel=f"mcu_depthwise_3x3_s{stride}",
         source=f"depthwise_3x3_s{stride}.c",
         header=HEADER,
         params_type="mcu_depthwise_params",
         params=(
-            f"{{.stream = $stream, .channels = {rows.shape[0]}, .zero_point = {bytes_of(constants.in_zp)}, "
-            f"{activation_fields(constants)}}}"
+            f"{{.stream = $stream, .channels = {len(scales)}, .depth = {depth}, "
+            f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
         ),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
@@ -76,13 +85,20 @@ def _lower_3x3(weights: NDArray[np.int8], constants: MatrixConstants, window: Wi
         pad_top=window.padding.top,
         stride_w=stride,
         pad_left=window.padding.left,
-        rows_per_call=2 if stride == 1 else 1,
-        scratch_bytes=_strip_bytes_stride_1 if stride == 1 else _strip_bytes_stride_2,
+        rows_per_call=rows,
+        scratch_bytes=_strip_bytes_stride_2 if stride == 2 else _strip_bytes_stride_1(depth),
     )
 
 
-def _strip_bytes_stride_1(_in_width: int, out_width: int) -> int:
-    return 32 * (max(min(out_width, STRIP_COLUMNS), 2) + 2)
+def _rows_per_call(width: int) -> int:
+    """Rows that a strip's outputs are to come from: what is done once a strip should be shared by about as
+    many as in a full one; an even number, at most 8."""
+    return 2 * max(1, min(DEEP - 1, STRIP_COLUMNS // width))
+
+
+def _strip_bytes_stride_1(depth: int) -> ScratchBytes:
+    columns = STRIP_COLUMNS if depth == SHALLOW else STRIP_COLUMNS // 2
+    return lambda _in_width, out_width: 16 * depth * (max(min(out_width, columns), 2) + 2)
 
 
 def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
