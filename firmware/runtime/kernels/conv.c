@@ -71,21 +71,126 @@ static inline void widen_left_over(tail *to, int32_t value0, int32_t value1) {
 }
 
 /* Short runs are not worth a call. */
+static inline int32_t *widen_word_pair(const int8_t *run0, const int8_t *run1, int32_t *x) {
+    const int32_t word0 = mcu_load32(run0), word1 = mcu_load32(run1);
+    x[0] = mcu_sxtb16(word0);
+    x[1] = mcu_sxtb16(word1);
+    x[2] = mcu_sxtb16_ror8(word0);
+    x[3] = mcu_sxtb16_ror8(word1);
+    return x + 4;
+}
+
 static inline int32_t *widen_words(const int8_t *run0, const int8_t *run1, int32_t words, int32_t *x) {
     if (words > 2) {
         return mcu_widen_pair(run0, run1, words, x);
     }
     for (; words > 0; words--) {
-        const int32_t word0 = mcu_load32(run0), word1 = mcu_load32(run1);
+        x = widen_word_pair(run0, run1, x);
+        run0 += 4;
+        run1 += 4;
+    }
+    return x;
+}
+
+/* Three runs of nine bytes, two pixels at once: a 3x3 window of three channels. Where a row is padding, both
+ * runs are `padding`. */
+static void widen_nines(const mcu_rows *rows, int32_t at0, int32_t at1, const int8_t *padding, int32_t *x) {
+    int32_t last0[3], last1[3];
+    for (int32_t ky = 0; ky < 3; ky++) {
+        const int8_t *row = rows->in[ky];
+        const int8_t *run0 = row != NULL ? row + at0 : padding;
+        const int8_t *run1 = row != NULL ? row + at1 : padding;
+        last0[ky] = run0[8];
+        last1[ky] = run1[8];
+        x = widen_word_pair(run0, run1, x);
+        x = widen_word_pair(run0 + 4, run1 + 4, x);
+    }
+    x[0] = mcu_pkhbt(last0[0], last0[1]);
+    x[1] = mcu_pkhbt(last1[0], last1[1]);
+    x[2] = last0[2] & 0xffff;
+    x[3] = last1[2] & 0xffff;
+}
+
+/* How to read the word of a run of at most four bytes: from `at` on, then shifted in order to make room for
+ * what `padding` holds of it. */
+typedef struct short_run {
+    int32_t at;
+    int32_t right;
+    int32_t left;
+    int32_t padding;
+} short_run;
+
+/* The run at column x0; 0 where it cannot be read so. */
+static int find_short_run(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, short_run *run) {
+    const int32_t first = x0 * p->in_channels, spare = rows->in_width * p->in_channels - 4;
+    const int32_t before = first < 0 ? -8 * first : 0, behind = first > spare ? 8 * (first - spare) : 0;
+    if (spare < 0 || before >= 32 || behind >= 32) {
+        return 0;
+    }
+    run->at = first < 0 ? 0 : first > spare ? spare : first;
+    run->left = before;
+    run->right = behind;
+    run->padding = 0;
+    if (before != 0) {
+        run->padding = (int32_t)((uint32_t)p->zero_point >> (32 - before));
+    } else if (behind != 0) {
+        run->padding = mcu_shift_left(p->zero_point, 32 - behind);
+    }
+    return 1;
+}
+
+static inline int32_t read_short_run(const short_run *run, const int8_t *row) {
+    const uint32_t word = (uint32_t)mcu_load32(row + run->at);
+    return (int32_t)(word >> run->right << run->left) | run->padding;
+}
+
+/* A window of one word a row, of two pixels. */
+static void widen_short_pair(const mcu_conv_params *p, const mcu_rows *rows, const short_run *run0,
+                             const short_run *run1, int32_t *x) {
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        const int8_t *row = rows->in[ky];
+        const int32_t word0 = row != NULL ? read_short_run(run0, row) : p->zero_point;
+        const int32_t word1 = row != NULL ? read_short_run(run1, row) : p->zero_point;
         x[0] = mcu_sxtb16(word0);
         x[1] = mcu_sxtb16(word1);
         x[2] = mcu_sxtb16_ror8(word0);
         x[3] = mcu_sxtb16_ror8(word1);
-        run0 += 4;
-        run1 += 4;
         x += 4;
     }
-    return x;
+}
+
+static void widen_short_one(const mcu_conv_params *p, const mcu_rows *rows, const short_run *run,
+                            int32_t *x) {
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        const int8_t *row = rows->in[ky];
+        const int32_t word = row != NULL ? read_short_run(run, row) : p->zero_point;
+        x[0] = mcu_sxtb16(word);
+        x[1] = mcu_sxtb16_ror8(word);
+        x += 2;
+    }
+}
+
+/* Whether a window is one word a row and nothing else. */
+static inline int is_short(const mcu_conv_params *p) {
+    return p->run_words == 1 && run_bytes(p) <= 4;
+}
+
+/* Widen the windows at input columns x0 and x1 where that takes no more than the usual. 0: it does. */
+static int widen_easy_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
+    if (is_short(p)) {
+        short_run run0, run1;
+        if (!find_short_run(p, rows, x0, &run0) || !find_short_run(p, rows, x1, &run1)) {
+            return 0;
+        }
+        widen_short_pair(p, rows, &run0, &run1, rows->scratch);
+        return 1;
+    }
+    if (p->kernel_h == 3 && run_bytes(p) == 9 && p->run_words == 2 && x0 >= 0 && readable(p, rows, x1)) {
+        const int32_t padding[3] = {p->zero_point, p->zero_point, p->zero_point};
+        widen_nines(rows, x0 * p->in_channels, x1 * p->in_channels, (const int8_t *)padding, rows->scratch);
+        return 1;
+    }
+    return 0;
 }
 
 /* Widen the windows at input columns x0 and x1. */
@@ -120,6 +225,11 @@ static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x
 
 /* Widen the window at input column x0 alone. */
 static void widen_one(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0) {
+    short_run short_window;
+    if (is_short(p) && find_short_run(p, rows, x0, &short_window)) {
+        widen_short_one(p, rows, &short_window, rows->scratch);
+        return;
+    }
     const int32_t bytes = run_bytes(p), words = p->run_words;
     int32_t *x = rows->scratch;
     int8_t *tail = (int8_t *)(x + 2 * words * p->kernel_h);
@@ -144,7 +254,9 @@ void mcu_conv(const void *params, const mcu_rows *rows) {
     int32_t x = rows->in_x0;
     int32_t left = rows->out_width;
     for (; left >= 2; left -= 2) {
-        widen_pair(p, rows, x, x + p->stride_w);
+        if (!widen_easy_pair(p, rows, x, x + p->stride_w)) {
+            widen_pair(p, rows, x, x + p->stride_w);
+        }
         mcu_gemm_pair(&p->gemm, rows->scratch, out, out + out_step);
         x += 2 * p->stride_w;
         out += 2 * out_step;
