@@ -11,8 +11,6 @@ that it names, rows without one are left out. Checkouts are FOLDER/SOURCE/REVISI
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import functools
 import re
 import sys
 import tempfile
@@ -29,9 +27,8 @@ from mcusim import image as images
 from mcusim.compiler import toolchains
 from mcusim.errors import InputError, McusimError
 from mcusim.image import Image
-from mcusim.profile.instructions import by_address
 from mcusim.simulate import DEFAULT_MODEL, SimulationResult, simulate
-from mcusim.timing.model import MODEL_VERSION, TimingModel
+from mcusim.timing.model import MODEL_VERSION
 
 FOLDER = Path(__file__).resolve().parent / "accuracy"
 TABLE = FOLDER / "published.toml"
@@ -43,7 +40,7 @@ CHIP = "stm32f407"
 def measure(elf: Path, row: Row) -> Figures:
     """Run ``elf`` and take the row's figures. Raises McusimError for what is wrong with image or run."""
     console: list[str] = []
-    result = simulate(elf, CHIP, memory=False, console=console.append)
+    result = simulate(elf, CHIP, console=console.append)
     if result.error is not None:
         raise result.error
     if result.trace.exit.code != 0:
@@ -62,25 +59,19 @@ def _inside(elf: Path, row: Row, result: SimulationResult) -> Figures:
     """Cycles of the row's functions per call of the first."""
     image = images.load(elf)
     starts = [image.start_of(name) for name in row.functions]
-    ranges = [image.function_at(start) for start in starts]
-    calls = sum(function.calls for function in result.profile.functions if function.start == starts[0])
-    if not calls:
+    costs = {cost.start: cost for cost in result.profile.functions if cost.start in starts}
+    if starts[0] not in costs:
         raise InputError(f"{elf.name}: never called {row.functions[0]}")
-
-    def of_row(address: int) -> bool:
-        return any(r is not None and r.start <= address < r.end for r in ranges)
-
-    runs = [run for run in result.profile.counts.runs if of_row(run.start)]
-    counts = dataclasses.replace(result.profile.counts, runs=runs)
-    read = functools.partial(_code, image)
-    costs = by_address(counts, read, TimingModel(DEFAULT_MODEL))
+    calls = costs[starts[0]].calls
     flat = 0
-    for run in runs:
-        code = read(run.start, run.end - run.start)
-        flat += run.count * sum(flat_cycles(code, run.start, run.next != 0).values())
+    for run in result.profile.counts.runs:
+        function = image.function_at(run.start)
+        if function is not None and function.start in starts:
+            code = _code(image, run.start, run.end - run.start)
+            flat += run.count * sum(flat_cycles(code, run.start, run.next != 0).values())
     return Figures(
-        model=sum(cost.cycles for cost in costs.values()) / calls,
-        instructions=sum(cost.executions for cost in costs.values()) / calls,
+        model=sum(cost.cycles_self for cost in costs.values()) / calls,
+        instructions=sum(cost.instructions for cost in costs.values()) / calls,
         flat=flat / calls,
     )
 
