@@ -35,6 +35,7 @@ DEMOS = (
     "console_handle",
     "exception_return",
     "heap",
+    "stale_read",
 )
 
 SOURCE = r"""
@@ -157,6 +158,7 @@ void demo_main(void) {
     case 21: console_handle(); break;
     case 22: __asm__ volatile("bx %0" ::"r"(0xFFFFFFF9u)); break;
     case 23: heap_area[99] = 1; break;
+    case 24: sink = heap_area[8] + heap_area[9]; break;
     default: hello();
     }
     semihost(0x18, (const void *)0x20026);

@@ -42,7 +42,9 @@ def command(
         str | None,
         typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
     ] = None,
-    no_memory: Annotated[bool, typer.Option("--no-memory", help="Do not measure memory; faster.")] = False,
+    no_memory: Annotated[
+        bool, typer.Option("--no-memory", help="Do not follow memory accesses; faster.")
+    ] = False,
     memory_map: Annotated[
         bool, typer.Option("--map", help="Keep in the trace whose data lies where in SRAM over time.")
     ] = False,

@@ -141,6 +141,8 @@ def _legend(memory: Memory, parts: Sequence[tuple[str, int]], *, blocks: bool) -
         if name == "arena":
             text.append(_arena_details(memory), style="dim")
         text.append("   ")
+    if memory.live_peak_bytes:
+        text.append(f"\n       live at once: at most {figures.kib(memory.live_peak_bytes)}", style="dim")
     if memory.stack_chain:
         text.append(f"\n       deepest stack: {stack_path(memory)}", style="dim")
     return text

@@ -51,7 +51,15 @@ def test_links_and_pictures_exist(document: Path) -> None:
 def test_documented_options_are_those_of_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / "command-line.md").read_text()
     synopses = re.findall(r"^mcusim (\w+)(.*(?:\n +\[.*)*)", text, re.MULTILINE)
-    assert {command for command, _ in synopses} == {"run", "build", "plan", "compare", "diff", "export", "report"}
+    assert {command for command, _ in synopses} == {
+        "run",
+        "build",
+        "plan",
+        "compare",
+        "diff",
+        "export",
+        "report",
+    }
     for command, synopsis in synopses:
         assert invoke([command, "--help"]) == 0
         shown = capsys.readouterr().out

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import demo_firmware
 import msgspec
 import numpy as np
 import pytest
 
-from mcusim import chips
+from mcusim import chips, image
 from mcusim.errors import CycleLimitError, FaultError, InputError, MemoryLimitError, UsageError
 from mcusim.simulate import SimulationResult, simulate
 
@@ -103,6 +105,27 @@ def test_wait_states_are_not_silently_ignored(demo_elf: Demo) -> None:
     result = simulate(demo_elf("hello"), slow)
     assert result.trace.chip.wait_states == 3
     assert "3 wait states of stm32f412zg's flash are not charged" in result.trace.warnings[0]
+
+
+@pytest.mark.parametrize("core", ["native", "twin"])
+def test_reads_of_unwritten_sram_are_warned_of(demo_elf: Demo, core: Literal["native", "twin"]) -> None:
+    elf = demo_elf("stale_read")
+    result = simulate(elf, CHIP, core=core)
+    address = image.load(elf).symbol("heap_area").address + 8
+    (warning,) = result.trace.warnings
+    assert re.fullmatch(r"demo_main \(demo.c:\d+\) reads SRAM that was never written 2 times, .*", warning)
+    assert warning.endswith(f"first at 0x{address:08x}")
+    assert not simulate(elf, CHIP, core=core, memory=False).trace.warnings
+
+
+def test_every_part_of_the_network_is_alive_when_it_is_read(demo_elf: Demo) -> None:
+    result, _ = _run(demo_elf("network"), inputs=[_input(1)])
+    first, second = result.trace.layers
+    memory = result.trace.memory
+    assert 8 + 8 <= second.live_peak_bytes <= second.touched_bytes + memory.stack_bytes
+    assert (
+        max(first.live_peak_bytes, second.live_peak_bytes) <= memory.live_peak_bytes <= memory.touched_bytes
+    )
 
 
 def test_heap_high_water(demo_elf: Demo) -> None:

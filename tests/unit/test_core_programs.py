@@ -31,6 +31,16 @@ _PLAIN = (
     "cmp r0,#7\nitte lt\naddlt r0,#2\nldrlt r1,[sp]\nsubge r0,#1",
     "cmp r0,#9\nit eq\npusheq {r2}\nit eq\npopeq {r2}",
     "stmdb sp!,{r1,r2,r3}\nldmia sp!,{r1,r2,r3}",
+    "mov r3,sp\nstr r3,[sp,#4]\nstrb r0,[sp]\nldr r3,[sp,#4]\nldrb r1,[r3,#1]\nstrh r1,[r3]",
+    "mov r3,sp\nstr r3,[r3]\nldr r3,[r3]\nstrb r0,[r3,#4]\nstr r0,[sp]",
+    "and r3,r0,#4\nstr r1,[sp,r3]\nmovs r3,#0",
+    "mov r3,sp\nmul r1,r6,r6\nlsrs r1,r1,#1\nstrb r0,[r3,r1]\neors r1,r0",
+    "mov r3,sp\nldrex r1,[r3]\nstrex r2,r0,[r3]",
+    "cmp r0,#6\nittt gt\nmovgt r3,sp\nldrgt r1,[r3,#4]!\nstrgt r0,[r3],#-4",
+    "cmp r0,#4\nitet lt\nstrblt r0,[sp]\nldrge r1,[sp]\nstrlt r1,[sp,#4]\ncmp r1,#3",
+    "mov r3,sp\nldrsb r1,[r3]\nand r1,#3\nldrb r1,[r3,r1]\nand r1,#3\nstrb r1,[r3,r1,lsl #1]",
+    "vstr s0,[sp,#4]\nvldr s1,[sp,#4]\nvpush {d0}\nvpop {d1}",
+    "movs r3,#0\ntbb [pc,r3]\n.byte 1,1",
 )
 
 

@@ -149,3 +149,9 @@ def test_live_bytes_have_a_bar_and_take_the_place_of_touched_ones(monkeypatch: p
     assert row(text, "0  CONV_2D").endswith("24.0 KiB  ██████")
     assert row(text, "3  DENSE").endswith("6.0 KiB  █▌")
     assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_the_most_bytes_live_at_once_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = msgspec.structs.replace(example_trace.trace().memory, live_peak_bytes=20 << 10)
+    assert "live at once: at most 20.0 KiB" in plain(example_trace.changed(memory=memory), monkeypatch)
+    assert "live at once" not in plain(example_trace.trace(), monkeypatch)

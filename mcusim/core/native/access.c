@@ -10,6 +10,9 @@ enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
 void access_init(access_tracker *tracker, const mcusim_spec *spec) {
     memset(tracker, 0, sizeof *tracker);
     tracker->spec = spec;
+    while (tracker->tracked_count < spec->bank_count && spec->banks[tracker->tracked_count].is_tracked) {
+        ++tracker->tracked_count;
+    }
     tracker->value_count = SOURCE_SLOT;
     tracker->values = allocate_zeroed(tracker->value_count, sizeof *tracker->values);
     tracker->unwritten = allocate_zeroed(MAXIMUM_UNWRITTEN, sizeof *tracker->unwritten);
@@ -94,17 +97,26 @@ static void note_unwritten(access_tracker *tracker, uint32_t pc, uint32_t addres
     }
 }
 
-void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
-    const mcusim_bank *bank = find_bank(tracker, address);
-    if (!bank || !bank->is_tracked || tracker->is_suspended || !size) {
+static inline void note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
+    const mcusim_bank *bank = tracker->spec->banks;
+    for (uint32_t i = 0; i < tracker->tracked_count; ++i, ++bank) {
+        uint32_t offset = address - bank->start;
+        if (offset >= bank->size) {
+            continue;
+        }
+        uint32_t inside = bank->size - offset < size ? bank->size - offset : size;
+        if (store) {
+            liveness_write(&tracker->live, bank->first + offset, inside);
+        } else if (liveness_read(&tracker->live, bank->first + offset, inside)) {
+            note_unwritten(tracker, pc, address);
+        }
         return;
     }
-    uint32_t offset = address - bank->start;
-    uint32_t inside = bank->size - offset < size ? bank->size - offset : size;
-    if (store) {
-        liveness_write(&tracker->live, bank->first + offset, inside);
-    } else if (liveness_read(&tracker->live, bank->first + offset, inside)) {
-        note_unwritten(tracker, pc, address);
+}
+
+void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
+    if (!tracker->is_suspended && size) {
+        note(tracker, pc, address, size, store);
     }
 }
 
@@ -115,7 +127,7 @@ uint32_t access_high_water(const access_tracker *tracker, uint32_t address, uint
                : 0;
 }
 
-static uint32_t sum(const affine *value, const uint32_t *values) {
+static inline uint32_t sum(const affine *value, const uint32_t *values) {
     uint32_t result = value->constant;
     for (int i = 0; i < value->terms; ++i) {
         result += value->factor[i] * values[value->source[i]];
@@ -138,7 +150,7 @@ static uint32_t fetch(access_tracker *tracker, const planned_access *access, uin
     return value;
 }
 
-static void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
+static inline void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
     uint32_t *values = tracker->values;
     uint32_t address = sum(&access->address, values);
     if (access->target) {
@@ -146,7 +158,7 @@ static void execute(access_tracker *tracker, const planned_access *access, uint3
     } else if ((access->condition == CONDITION_ALWAYS || holds(access->condition, flags)) &&
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
-        access_note(tracker, access->pc, address, access->size, access->store);
+        note(tracker, access->pc, address, access->size, access->store);
     }
 }
 
@@ -161,11 +173,15 @@ static void execute_exit(access_tracker *tracker, const block_plan *plan) {
     tracker->lost += plan->dropped;
 }
 
-static void execute_entry(access_tracker *tracker, const block_plan *plan) {
+static void make_slots(access_tracker *tracker, const block_plan *plan) {
     if (tracker->value_count < plan->slots) {
         tracker->values = reallocate(tracker->values, plan->slots, sizeof *tracker->values);
         tracker->value_count = plan->slots;
     }
+}
+
+static void execute_entry(access_tracker *tracker, const block_plan *plan) {
+    make_slots(tracker, plan);
     if (plan->exit_count) {
         copy_registers(tracker, SOURCE_ENTRY);
     }
@@ -249,15 +265,15 @@ void access_pause(access_tracker *tracker, uint32_t pc) {
         return;
     }
     uint32_t executed = pc - plan->start;
-    if (executed >= plan->size || pc == plan->last) {
-        /* The last instruction is a branch away, or one that the emulator does not do by itself. */
+    if (executed >= plan->size || (pc == plan->last && !plan->last_accesses)) {
+        /* It branched away, or the last instruction is one that the emulator does not do by itself. */
         access_leave_block(tracker);
         return;
     }
     tracker->pending = NULL;
     const uint8_t *code = code_at(tracker, plan->start, executed);
     block_plan *part = plan_block(tracker->spec, code, plan->start, executed, plan->it_state, 0);
-    execute_entry(tracker, part);
+    make_slots(tracker, part);
     execute_exit(tracker, part);
     tracker->it_state = part->it_state_next;
     tracker->it_address = pc;

@@ -9,8 +9,9 @@ enum { PLAN_BUCKETS = 1 << 14 };
 
 typedef struct {
     const mcusim_spec *spec; /* no banks: nothing is tracked */
-    block_plan *pending;     /* of the block that is being executed */
-    uint32_t *values;        /* by source: registers at entry, at exit, slots */
+    uint32_t tracked_count;
+    block_plan *pending; /* of the block that is being executed */
+    uint32_t *values;    /* by source: registers at entry, at exit, slots */
     uint32_t value_count;
     uint32_t it_address; /* where a block begins in the middle of an IT block, and its state there */
     uint8_t it_state;

@@ -36,7 +36,7 @@ typedef struct {
     uint32_t access_count;
     uint32_t instruction_count;
     int32_t last_flag_setter; /* index of an instruction, -1 for none */
-    int allow_captures;
+    int is_whole;
 } planner;
 
 static affine new_unknown(planner *p, int32_t load, uint32_t offset) {
@@ -144,7 +144,8 @@ static void plan_instruction(planner *p, const uint8_t *code, uint32_t address, 
         word = word << 16 | (uint32_t)code[2] | (uint32_t)code[3] << 8;
     }
     *it_state = instruction->it_length ? (uint8_t)word : advance_it(*it_state);
-    if (decode_access(p->spec->accesses, word, is_wide, &access)) {
+    p->plan->last_accesses = (uint8_t)decode_access(p->spec->accesses, word, is_wide, &access);
+    if (p->plan->last_accesses) {
         add_access(p, instruction, &access, condition);
     } else {
         apply_effect(p, instruction, word, condition);
@@ -290,7 +291,7 @@ static int read_again(planner *p, unknown_value *unknown) {
     if (!resolve(p, &load->address, &address)) {
         return 0;
     }
-    int before = is_before(p, &load->address) && !may_change(p, load, 0, load->index);
+    int before = p->is_whole && is_before(p, &load->address) && !may_change(p, load, 0, load->index);
     if (!before && may_change(p, load, load->index + 1, UINT32_MAX)) {
         return 0;
     }
@@ -369,7 +370,7 @@ static void emit(planner *p, block_access *access) {
                               .condition = access->condition};
     int is_found = solve_value(p, &access->address) && resolve(p, &access->address, &planned.address) &&
                    !flags_change_behind(p, access);
-    if (!is_found && !p->allow_captures) {
+    if (!is_found && !p->is_whole) {
         ++plan->dropped;
         return;
     }
@@ -387,8 +388,8 @@ static void emit(planner *p, block_access *access) {
 }
 
 block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t start, uint32_t size,
-                       uint8_t it_state, int captures) {
-    planner p = {.spec = spec, .last_flag_setter = -1, .allow_captures = captures};
+                       uint8_t it_state, int is_whole) {
+    planner p = {.spec = spec, .last_flag_setter = -1, .is_whole = is_whole};
     p.plan = allocate_zeroed(1, sizeof *p.plan);
     p.plan->start = start;
     p.plan->size = size;

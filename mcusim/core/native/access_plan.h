@@ -48,6 +48,7 @@ typedef struct block_plan {
     uint8_t needs_flags;
     uint8_t is_hooked;     /* the callbacks for all captures are there */
     uint32_t last;         /* address of the last instruction */
+    uint8_t last_accesses; /* it reads or writes memory */
     uint32_t slots;        /* sources in all */
     uint32_t dropped;      /* accesses left out */
     planned_access *entry; /* re-reads before the block */
@@ -58,10 +59,11 @@ typedef struct block_plan {
     uint32_t capture_count;
 } block_plan;
 
-/* Plan the block of `size` bytes of `code` at `start`. Without `captures` the accesses that need one are
- * dropped. The caller frees the plan. */
+/* Plan the block of `size` bytes of `code` at `start`, or what was executed of one: the whole may have
+ * callbacks and re-reads before it, accesses that need one are dropped from a part. The caller frees the
+ * plan. */
 block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t start, uint32_t size,
-                       uint8_t it_state, int captures);
+                       uint8_t it_state, int is_whole);
 void plan_free(block_plan *plan);
 
 #endif

@@ -92,17 +92,28 @@ void byte_set_clear(byte_set *set, uint32_t size);
 void liveness_make_room(liveness *live);
 
 static inline void liveness_use(liveness *live, uint32_t first, uint32_t size) {
-    for (uint32_t page = first >> PAGE_BITS; page <= (first + size - 1) >> PAGE_BITS; ++page) {
+    uint32_t last_page = (first + size - 1) >> PAGE_BITS;
+    for (uint32_t page = first >> PAGE_BITS; page < last_page; ++page) {
         live->used[page] = live->now;
     }
+    live->used[last_page] = live->now;
+}
+
+static inline int liveness_read_byte(liveness *live, uint32_t byte) {
+    live->read[byte] = live->now;
+    return live->written[byte] == 0;
 }
 
 /* Read bytes [first, first + size); whether one of them was never written. */
 static inline int liveness_read(liveness *live, uint32_t first, uint32_t size) {
     int never_written = 0;
-    for (uint32_t byte = first; byte < first + size; ++byte) {
-        never_written |= live->written[byte] == 0;
-        live->read[byte] = live->now;
+    uint32_t byte = first;
+    for (; byte + 4 <= first + size; byte += 4) {
+        never_written |= liveness_read_byte(live, byte) | liveness_read_byte(live, byte + 1) |
+                         liveness_read_byte(live, byte + 2) | liveness_read_byte(live, byte + 3);
+    }
+    for (; byte < first + size; ++byte) {
+        never_written |= liveness_read_byte(live, byte);
     }
     liveness_use(live, first, size);
     return never_written;

@@ -91,8 +91,8 @@ typedef struct {
     uint32_t size;
 } mcusim_region;
 
-/* Memory of the chip for the address tracker: `data` appears at `start`. Tracked banks are SRAM; their
- * bytes are numbered from `first` on, the same for every alias. */
+/* Memory of the chip for the address tracker: `data` appears at `start`. Tracked banks are SRAM and come
+ * first; their bytes are numbered from `first` on, the same for every alias. */
 typedef struct {
     uint8_t *data;
     uint32_t start;
