@@ -2,6 +2,7 @@
 #ifndef MCU_KERNELS_H
 #define MCU_KERNELS_H
 
+#include "mcu_requantise.h"
 #include "mcusim_runtime.h"
 
 /* A matrix of packed weights with its requantisation (see gemm.c). */
@@ -160,6 +161,17 @@ typedef struct mcu_mul_params {
     int32_t act_max;
 } mcu_mul_params;
 
+typedef struct mcu_mul_packed_params {
+    int32_t channels;
+    int32_t single;             /* as in mcu_mul_params */
+    int32_t minus_zero_points1; /* the operand's zero point, negated, in both halfwords */
+    int32_t minus_zero_points2;
+    mcu_scale scale;
+    int32_t clamped;
+    int32_t act_min; /* in each of four bytes */
+    int32_t act_max;
+} mcu_mul_packed_params;
+
 /* `rectified`: elements that are not negative are rescaled by the own pair instead (PRELU). */
 typedef struct mcu_mul_channels_params {
     const int32_t *factors;
@@ -269,6 +281,7 @@ mcu_row_kernel mcu_depthwise_3x3_s2;
 mcu_row_kernel mcu_add_exact;
 mcu_row_kernel mcu_add_linear;
 mcu_row_kernel mcu_mul;
+mcu_row_kernel mcu_mul_packed;
 mcu_row_kernel mcu_add_channels;
 mcu_row_kernel mcu_mul_channels;
 mcu_row_kernel mcu_lookup;

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcusim.compiler.lowering.gemm import bytes_of
+from mcusim.compiler.lowering.scaling import Interval, Scale, prove_scales
 from mcusim.compiler.lowering.types import Constant, LoweredOp, pixelwise
 from mcusim.errors import UnsupportedError
 from mcusim.network.activation_constants import prelu_constants
@@ -18,6 +19,7 @@ from mcusim.network.quantise import (
     INT8_MAX,
     INT8_MIN,
     AddConstants,
+    MatrixConstants,
     MulConstants,
     add_constants,
     mul_constants,
@@ -97,14 +99,32 @@ def lower_mul(graph: Graph, op: Operator) -> LoweredOp:
             f".out_zero_point = {constants.out_zp}, {_range_of(constants)}",
         )
     single = single_pixel(graph, op)
-    lowered = pixelwise(
-        "mcu_mul",
-        f"{{.channels = {channels}, .single = {single}, "
-        f".zero_point1 = {constants.in1_zp}, .zero_point2 = {constants.in2_zp}, "
-        f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
-        f".out_zero_point = {constants.out_zp}, {_range_of(constants)}}}",
+    scale = prove_product(constants)
+    lowered = (
+        pixelwise("mcu_mul", _mul_params(constants, channels, single))
+        if scale is None
+        else pixelwise("mcu_mul_packed", _packed_params(constants, scale, channels, single))
     )
     return replace(lowered, merge_rows=single == 0)
+
+
+def prove_product(constants: MulConstants) -> Scale | None:
+    """The fast constants of ``mul_packed.c``, or None where there are none."""
+    first, second = (
+        (INT8_MIN - zero_point, INT8_MAX - zero_point) for zero_point in (constants.in1_zp, constants.in2_zp)
+    )
+    corners = [a * b for a in first for b in second]
+    channel = MatrixConstants(
+        multipliers=np.array([constants.multiplier], np.int32),
+        shifts=np.array([constants.shift], np.int32),
+        bias=np.zeros(1, np.int32),
+        in_zp=0,
+        out_zp=constants.out_zp,
+        act_min=constants.act_min,
+        act_max=constants.act_max,
+    )
+    scales = prove_scales(Interval(np.array([min(corners)]), np.array([max(corners)])), channel)
+    return scales[0] if scales else None
 
 
 def lower_prelu(graph: Graph, op: Operator) -> LoweredOp:
@@ -309,12 +329,44 @@ def _fits(linear: LinearSum, pairs: NDArray[np.bool_], expected: Int64Array) -> 
 
 
 def _linear_params(linear: LinearSum, constants: AddConstants, channels: int) -> str:
-    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
     return (
         f"{{.channels = {channels}, .factor1 = {linear.factor1}, .factor2 = {linear.factor2}, "
-        f".offset = {linear.offset}, .clamped = {clamped}, "
-        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}}}"
+        f".offset = {linear.offset}, {_byte_range(constants)}}}"
     )
+
+
+def _byte_range(constants: AddConstants | MulConstants) -> str:
+    """The activation's range for kernels that saturate to int8 by themselves."""
+    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
+    return (
+        f".clamped = {clamped}, "
+        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}"
+    )
+
+
+def _mul_params(constants: MulConstants, channels: int, single: int) -> str:
+    return (
+        f"{{.channels = {channels}, .single = {single}, "
+        f".zero_point1 = {constants.in1_zp}, .zero_point2 = {constants.in2_zp}, "
+        f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
+        f".out_zero_point = {constants.out_zp}, {_range_of(constants)}}}"
+    )
+
+
+def _packed_params(constants: MulConstants, scale: Scale, channels: int, single: int) -> str:
+    return (
+        f"{{.channels = {channels}, .single = {single}, "
+        f".minus_zero_points1 = {halfwords_of(-constants.in1_zp)}, "
+        f".minus_zero_points2 = {halfwords_of(-constants.in2_zp)}, "
+        f".scale = {{.multiplier = {scale.multiplier}, .offset = {scale.offset}, "
+        f".exponent = {scale.exponent}}}, {_byte_range(constants)}}}"
+    )
+
+
+def halfwords_of(value: int) -> int:
+    """An int16 in both halves of an int32."""
+    word = (value & 0xFFFF) * 0x00010001
+    return word - (1 << 32) if word >= 1 << 31 else word
 
 
 def _exact_params(constants: AddConstants, channels: int, single: int, sign: int) -> str:
