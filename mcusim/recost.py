@@ -10,7 +10,7 @@ import msgspec
 from mcusim import trace
 from mcusim.errors import InputError
 from mcusim.profile.execution import Execution, unpack
-from mcusim.timing.model import MODEL_ERROR, MODEL_VERSION, TimingModel
+from mcusim.timing.model import MODEL_VERSION, TimingModel
 from mcusim.timing.rules import Bound
 
 
@@ -34,18 +34,23 @@ def with_bounds(document: trace.Trace) -> trace.Trace:
 def recost(document: trace.Trace, *, model: str, chip: trace.ChipInfo) -> trace.Trace:
     """The trace that a run of the same firmware with the same inputs on ``chip`` would give.
 
-    Host figures stay those of the run. Raises InputError if the trace does not hold its execution, and
-    UsageError for an unknown model.
+    Host figures stay those of the run. Raises InputError if the trace does not hold its execution or is of
+    other wait states, and UsageError for an unknown model.
     """
     if document.execution is None:
         raise InputError("the trace does not hold what was executed, so it cannot be costed again")
+    if chip.wait_states != document.chip.wait_states:
+        raise InputError(
+            f"the trace is of {document.chip.wait_states} wait states; what {chip.wait_states} would cost "
+            "follows from the order of execution, so run the firmware again"
+        )
     execution = unpack(document.execution)
     low, best, high = (_costs(document, execution, model, bound) for bound in Bound)
     again = _with_costs(document, best)
     again = msgspec.structs.replace(
         again,
         chip=chip,
-        timing=trace.TimingInfo(model=model, version=MODEL_VERSION, error=MODEL_ERROR),
+        timing=trace.TimingInfo(model=model, version=MODEL_VERSION, error=document.timing.error),
         totals=msgspec.structs.replace(again.totals, seconds=again.totals.cycles / chip.clock_hz),
         hot_instructions=_hot_instructions(document, execution, model),
     )

@@ -23,7 +23,7 @@ from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
 from mcusim.profile.memory_map import MemoryMap
 from mcusim.recost import with_bounds
-from mcusim.timing.model import MODEL_ERROR, MODEL_VERSION, TimingModel
+from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 
 DEFAULT_MAX_CYCLES = 20_000_000_000
 """Some minutes of a 100 MHz chip; a firmware that needs more says so."""
@@ -273,6 +273,10 @@ class _Run:
             paint=PAINT,
         )
 
+    def _known_error(self) -> str:
+        addresses = bool(self._machine.spec.tracked)
+        return known_error(wait_states=self._chip.wait_states, addresses=addresses)
+
     def _trace(self, profile: Profile, memory: trace.Memory, ending: trace.Exit) -> trace.Trace:
         built = document.build(
             self._image,
@@ -280,7 +284,7 @@ class _Run:
             profile,
             memory,
             ending,
-            timing=trace.TimingInfo(model=self._model, version=MODEL_VERSION, error=MODEL_ERROR),
+            timing=trace.TimingInfo(model=self._model, version=MODEL_VERSION, error=self._known_error()),
             inference_cycles=self._cycles,
             warnings=(
                 *self._machine.warnings,

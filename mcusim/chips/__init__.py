@@ -1,5 +1,27 @@
 """Chips as data: one TOML file per chip, with the source of every number beside it."""
 
-from mcusim.chips.chip import Chip, Clock, Flash, Region, load, names, parse
+from mcusim.chips.chip import (
+    Accelerator,
+    Cache,
+    Chip,
+    Clock,
+    Flash,
+    Region,
+    adjusted,
+    load,
+    names,
+    parse,
+)
 
-__all__ = ["Chip", "Clock", "Flash", "Region", "load", "names", "parse"]
+__all__ = [
+    "Accelerator",
+    "Cache",
+    "Chip",
+    "Clock",
+    "Flash",
+    "Region",
+    "adjusted",
+    "load",
+    "names",
+    "parse",
+]

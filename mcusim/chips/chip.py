@@ -52,11 +52,32 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str
 
 
+class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``lines`` of ``line_bytes`` in sets of ``ways``; without lines only the last line read is at hand."""
+
+    lines: Annotated[int, msgspec.Meta(ge=0)]
+    ways: Positive
+    line_bytes: Positive
+
+
+class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What lies between flash and core. ``prefetch`` reads the line of code behind the present one."""
+
+    code: Cache
+    data: Cache
+    prefetch: bool
+    source: str
+
+
 class Flash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Wait states of the flash as the cycle model charges them."""
+    """Wait states of the flash as the cycle model charges them by default. ``fastest``: the highest clock in
+    Hz at 0, 1, ... wait states, by which those of another clock are chosen; empty where none are needed."""
 
     wait_states: Annotated[int, msgspec.Meta(ge=0)]
     source: str
+    fastest: tuple[Positive, ...] = ()
+    fastest_source: str = ""
+    accelerator: Accelerator | None = None
 
 
 class Chip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +113,25 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def region_at(self, address: int, size: int = 1) -> Region | None:
         """The region that holds [address, address + size) at its own address, not at an alias."""
         return next((region for region in self.regions if region.holds(address, size)), None)
+
+
+def adjusted(chip: Chip, clock_hz: int | None = None, wait_states: int | None = None) -> Chip:
+    """The chip at another clock, with the wait states that its manual asks for at that, or with those given.
+
+    Raises UsageError for a clock above the chip's highest one.
+    """
+    if clock_hz is not None:
+        flash = chip.flash_timing
+        enough = [states for states, hz in enumerate(flash.fastest) if clock_hz <= hz]
+        if clock_hz > chip.clock.hz or (flash.fastest and not enough):
+            raise UsageError(f"{chip.name} runs at {chip.clock.hz / 1e6:g} MHz at most")
+        chip = msgspec.structs.replace(chip, clock=Clock(hz=clock_hz, source="chosen"))
+        if wait_states is None:
+            wait_states = enough[0] if enough else 0
+    if wait_states is not None:
+        flash = msgspec.structs.replace(chip.flash_timing, wait_states=wait_states)
+        chip = msgspec.structs.replace(chip, flash_timing=flash)
+    return chip
 
 
 def names() -> tuple[str, ...]:
@@ -145,6 +185,14 @@ def _unknown(name: str) -> str:
 
 def _problem(chip: Chip) -> str | None:
     """What is wrong with a chip whose fields have the right types, or None."""
+    accelerator = chip.flash_timing.accelerator
+    caches = (accelerator.code, accelerator.data) if accelerator else ()
+    if any(cache.lines % cache.ways for cache in caches):
+        return "a cache's lines are not a multiple of its ways"
+    return _region_problem(chip)
+
+
+def _region_problem(chip: Chip) -> str | None:
     kinds = {region.kind for region in chip.regions}
     for kind in ("flash", "sram"):
         if kind not in kinds:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption, InputsOption
+from mcusim.cli.options import (
+    DEFAULT_CHIP,
+    ChipOption,
+    ClockOption,
+    InputInOption,
+    InputsOption,
+    WaitStatesOption,
+)
 
 if TYPE_CHECKING:
     from mcusim.cli.subjects import Outcome
@@ -27,6 +34,8 @@ def command(
         ),
     ],
     chip: ChipOption = DEFAULT_CHIP,
+    clock: ClockOption = None,
+    wait_states: WaitStatesOption = None,
     inputs: InputsOption = None,
     input_in: InputInOption = None,
     all_layers: Annotated[
@@ -34,9 +43,9 @@ def command(
     ] = False,
 ) -> None:
     """Show what two or more runs cost, side by side."""
-    from mcusim import chips
     from mcusim.cli import subjects as kinds
     from mcusim.cli.files import read_array
+    from mcusim.cli.values import chip_at
     from mcusim.errors import UsageError
     from mcusim.report import compare
     from mcusim.report.canvas import open_console
@@ -44,7 +53,7 @@ def command(
     if len(subjects) < 2:
         raise UsageError("compare needs at least two things to compare")
     parsed = [kinds.parse(text) for text in subjects]
-    target = chips.load(chip)
+    target = chip_at(chip, clock, wait_states)
     arrays = [read_array(path) for path in inputs] if inputs else None
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         outcomes = [kinds.run(subject, target, arrays, Path(folder), input_in) for subject in parsed]

@@ -22,6 +22,16 @@ TimingOption = Annotated[
 ClockOption = Annotated[
     str | None, typer.Option("--clock", metavar="FREQUENCY", help="Core clock, such as 84MHz or 84000000.")
 ]
+WaitStatesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--wait-states",
+        metavar="N",
+        min=0,
+        max=15,
+        help="Of the flash (default: as the clock needs, else 0).",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite output files that exist.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no report.")]
 InputsOption = Annotated[

@@ -12,11 +12,13 @@ import typer
 from mcusim.cli.options import (
     DEFAULT_CHIP,
     ChipOption,
+    ClockOption,
     ForceOption,
     InputsOption,
     MaxCyclesOption,
     QuietOption,
     TimingOption,
+    WaitStatesOption,
 )
 from mcusim.errors import EXIT_FIRMWARE_OVERFLOW
 
@@ -49,6 +51,8 @@ def command(
         bool, typer.Option("--map", help="Keep in the trace whose data lies where in SRAM over time.")
     ] = False,
     max_cycles: MaxCyclesOption = None,
+    clock: ClockOption = None,
+    wait_states: WaitStatesOption = None,
     timing: TimingOption = "m5",
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -60,6 +64,7 @@ def command(
     The exit code is the firmware's own (63 for any above 62), or 64 and above when the simulator stopped it.
     """
     from mcusim.cli.files import claim, read_array, write
+    from mcusim.cli.values import chip_at
     from mcusim.simulate import simulate
     from mcusim.trace import dump
 
@@ -68,7 +73,7 @@ def command(
     console_text = FirmwareConsole()
     result = simulate(
         firmware,
-        chip,
+        chip_at(chip, clock, wait_states),
         inputs=[read_array(path) for path in inputs or ()],
         max_cycles=max_cycles,
         layers_regex=layers,

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mcusim.timing.flash import FlashTiming
+
 
 class Stop(enum.IntEnum):
     """Why the core stopped emulation by itself; ``NONE`` if it did not."""
@@ -72,7 +74,8 @@ class CoreSpec:
 
     ``model`` names a fetch and pipeline variant of ``mcusim.timing``. ``functions`` is sorted by start.
     ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
-    memory is not measured.
+    memory is not measured, and what depends on addresses (data that are not aligned, constants in flash) is
+    not charged. ``flash``: what its reads cost, None for nothing.
     """
 
     model: str
@@ -82,6 +85,7 @@ class CoreSpec:
     stack_limit: int = 0
     cycle_limit: int = 0
     tracked: Sequence[TrackedBank] = ()
+    flash: FlashTiming | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 3
+ABI = 4
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -114,6 +114,25 @@ class Bank(Structure):
     )
 
 
+class Cache(Structure):
+    """mcusim_cache"""
+
+    _fields_ = (("sets", c_uint32), ("ways", c_uint32), ("line_bytes", c_uint32))
+
+
+class Flash(Structure):
+    """mcusim_flash"""
+
+    _fields_ = (
+        ("starts", c_uint32 * 2),
+        ("size", c_uint32),
+        ("wait_states", c_uint32),
+        ("code", Cache),
+        ("data", Cache),
+        ("prefetch", c_uint32),
+    )
+
+
 class Function(Structure):
     """mcusim_function"""
 
@@ -146,6 +165,7 @@ class Spec(Structure):
     _fields_ = (
         ("emulator", Emulator),
         ("timing", POINTER(Timing)),
+        ("flash", Flash),
         ("accesses", POINTER(AccessTable)),
         ("banks", POINTER(Bank)),
         ("code", POINTER(Region)),

@@ -29,6 +29,7 @@ from mcusim.core.interface import (
     TrackedBank,
     UnwrittenRead,
 )
+from mcusim.timing.flash import CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
 
 
@@ -94,6 +95,18 @@ def _emulator(uc: Uc) -> lib.Emulator:
     )
 
 
+def _cache(shape: CacheShape) -> lib.Cache:
+    return lib.Cache(shape.sets, shape.ways, shape.line_bytes)
+
+
+def _flash(flash: FlashTiming | None) -> lib.Flash:
+    if flash is None:
+        return lib.Flash()
+    starts = (c_uint32 * 2)(flash.starts[0], flash.starts[-1])
+    code, data = _cache(flash.code), _cache(flash.data)
+    return lib.Flash(starts, flash.size, flash.wait_states, code, data, flash.prefetch)
+
+
 class NativeCore:
     """The Core protocol on the C library. Raises OSError if the library cannot be used."""
 
@@ -108,6 +121,7 @@ class NativeCore:
         native = lib.Spec(
             emulator=_emulator(uc),
             timing=ctypes.pointer(self._timing),
+            flash=_flash(spec.flash),
             accesses=ctypes.pointer(lib.access_table()),
             banks=banks,
             bank_count=len(banks),

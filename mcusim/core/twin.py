@@ -14,8 +14,10 @@ from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Sto
 from mcusim.core.twin_access import AccessTracker
 from mcusim.core.twin_calls import CallState, Moment
 from mcusim.timing.decode import Instruction
+from mcusim.timing.flash import FlashUnit
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import RunCost, TimingModel, ends_line
+from mcusim.timing.rules import Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class TwinCore:
         self._model = TimingModel(spec.model)
         self._starts = [function.start for function in spec.functions]
         self._by_start = {function.start: function for function in spec.functions}
-        self._memory = AccessTracker(uc, spec)
+        self._flash = FlashUnit(spec.flash) if spec.flash else None
+        self._memory = AccessTracker(uc, spec, self._waits_for)
         self._calls = CallState(self._by_start, self._memory)
         self._costs: dict[tuple[int, int, bool], RunCost] = {}
         self._reset(0, 0)
@@ -86,6 +89,9 @@ class TwinCore:
     def begin(self, address: int, stack_pointer: int, return_address: int = 0, measure: bool = True) -> None:
         """Forget all counts and start at ``address``."""
         self._reset(address, stack_pointer)
+        self._waited = 0
+        if self._flash:
+            self._flash.begin()
         self._memory.begin(measure)
         self._calls.reset()
         function = self._function_at(address)
@@ -231,7 +237,10 @@ class TwinCore:
     def _commit(self, end: int, following: int) -> None:
         cost = self._cost(self._start, end, following != 0)
         self._runs[self._start, end, following, self._calls.current] += 1
-        self._cycles += cost.cycles
+        self._cycles += cost.cycles + self._waited
+        self._waited = 0
+        if self._flash:
+            self._cycles += self._flash.fetch(self._start, end, cost.cycles)
         self._instructions += len(cost.instructions)
         self._commit_stack(cost.instructions)
         if following and cost.instructions:
@@ -242,6 +251,14 @@ class TwinCore:
             self._stop(Stop.UNDECODED, blamed, blamed)
         if self._spec.cycle_limit and self._cycles >= self._spec.cycle_limit:
             self._stop(Stop.CYCLES, 0)
+
+    def _waits_for(self, address: int, size: int, store: bool) -> None:
+        """An access of the run took longer: data that are not aligned (rule 14), constants in flash."""
+        step = self._model.parameters[Parameter.UNALIGNED]
+        if size in (2, 4) and address % size:
+            self._waited += 2 * step if size == 4 and address & 1 else step
+        if self._flash and not store:
+            self._waited += sum(self._flash.read(address + offset) for offset in range(0, size, 4))
 
     def _commit_stack(self, run: Sequence[Instruction]) -> None:
         effect = stack_effect(run)

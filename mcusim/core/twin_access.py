@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from unicorn import UC_HOOK_CODE, arm_const
@@ -46,8 +46,10 @@ def advance_it(state: int) -> int:
 class AccessTracker:
     """Follows the accesses of one engine and what lives in its SRAM."""
 
-    def __init__(self, uc: Uc, spec: CoreSpec) -> None:
+    def __init__(self, uc: Uc, spec: CoreSpec, waits_for: Callable[[int, int, bool], None]) -> None:
+        """``waits_for`` hears of every access of an instruction: address, bytes, whether it is a store."""
         self._uc = uc
+        self._waits_for = waits_for
         self._code = spec.code
         self._banks: list[tuple[int, int, int]] = []
         size = 0
@@ -75,6 +77,7 @@ class AccessTracker:
         status = pending.access.status
         if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
             self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
+            self._waits_for(pending.address, pending.access.bytes, pending.access.store)
 
     def pause(self, pc: int) -> None:
         """The engine rests at ``pc``; an access of the instruction there was refused."""

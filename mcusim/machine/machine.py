@@ -34,7 +34,9 @@ from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import Access, Blame
+from mcusim.machine.flash import flash_timing
 from mcusim.machine.memory import DebugPort, Memory
+from mcusim.timing.flash import FlashTiming
 
 if TYPE_CHECKING:
     from unicorn.unicorn_py3.unicorn import Uc
@@ -109,7 +111,7 @@ class Machine:
         self.warnings: list[str] = []
         self.host_seconds = 0.0
         self._blame = Blame(image, chip, self.memory, setup.layer_names)
-        self.spec = self._core_spec(image)
+        self.spec = self._core_spec(image, flash_timing(chip))
         self.core: Core = core.create(cast("Uc", self._engine), self.spec, prefer=setup.core)
         self.port = DebugPort(self.memory, self._note)
         self._semihosting = semihosting.Semihosting(
@@ -273,7 +275,7 @@ class Machine:
         self._reset_requested = True
         self._engine.emu_stop()
 
-    def _core_spec(self, image: Image) -> CoreSpec:
+    def _core_spec(self, image: Image, flash: FlashTiming | None) -> CoreSpec:
         watches = self._setup.watches
         functions = tuple(
             FunctionRange(function.start, function.end, watches.get(function.start, Watch.NOTHING))
@@ -293,6 +295,7 @@ class Machine:
             tracked=self._tracked_banks(),
             stack_limit=image.stack_limit or 0,
             cycle_limit=self._setup.cycle_limit,
+            flash=flash,
         )
 
     def _tracked_banks(self) -> tuple[TrackedBank, ...]:

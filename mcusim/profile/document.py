@@ -51,7 +51,7 @@ def build(
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
         execution=execution.record(profile, image, tree.node_of, read, timing.model),
-        warnings=(*_wait_state_warning(chip), *warnings),
+        warnings=tuple(warnings),
         host=host,
     )
 
@@ -166,12 +166,6 @@ def chip_info(chip: Chip) -> trace.ChipInfo:
         sram_bytes=sizes["sram"],
         flash_bytes=sizes["flash"],
     )
-
-
-def _wait_state_warning(chip: Chip) -> tuple[str, ...]:
-    if not chip.wait_states:
-        return ()
-    return (f"the {chip.wait_states} wait states of {chip.name}'s flash are not charged; cycles are at zero",)
 
 
 def _inferences(cycles: Sequence[int]) -> trace.Inferences | None:

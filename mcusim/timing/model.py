@@ -12,13 +12,24 @@ from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS, Slot, run_timeline
 from mcusim.timing.rules import Bound, Parameter, parameters
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Raised whenever a change of rules or fetch machine can change a cycle count."""
 
-MODEL_ERROR = (
+_ERROR = (
     "rms 0.9 % on hand-written assembly, 2.1 % on all programs, "
     "against 106 published counts at zero wait states"
 )
+
+
+def known_error(*, wait_states: int, addresses: bool) -> str:
+    """What is known of the error of a run's cycles, in words; ``addresses``: accesses were followed."""
+    parts = [_ERROR]
+    if wait_states:
+        parts.append("waiting for flash follows the manuals and was not measured")
+    if not addresses:
+        uncharged = "data that are not aligned" + (" and constants in flash" if wait_states else "")
+        parts.append(f"{uncharged} are not charged without the memory measurement")
+    return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

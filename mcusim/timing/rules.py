@@ -54,6 +54,7 @@ class Parameter(enum.IntEnum):
     FP_STORE = 33
     FP_STORE_DOUBLE = 34
     NOTHING = 35
+    UNALIGNED = 36
 
 
 class Status(enum.StrEnum):
@@ -175,6 +176,14 @@ RULES: Sequence[Rule] = (
     ),
     Rule(12, _P.LITERAL, "Load relative to PC: extra", 0, 1, 1, "measured", _S.KEPT),
     _sure(
+        14,
+        _P.UNALIGNED,
+        "Halfword or word that is not aligned: extra; twice for a word at an odd address",
+        1,
+        "TRM",
+        _S.DOCUMENTED,
+    ),
+    _sure(
         15,
         _P.IT,
         "IT that does not fold into a 16-bit instruction before it",
@@ -259,7 +268,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(21, _P.BARRIER, "DMB, DSB, ISB", 1, 1, 4, "TRM: 1 + B", _S.LOW),
 )
-"""Rules 3, 10, 13 and 14 of the documentation have no number of their own: see ``docs/timing.md``."""
+"""Rules 3, 10 and 13 of the documentation have no number of their own: see ``docs/timing.md``."""
 
 CLASS_CYCLES: Mapping[Class, tuple[Parameter, Parameter]] = {
     Class.UNKNOWN: (_P.ALU, _P.NOTHING),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import demo_firmware
-import msgspec
 import numpy as np
 import pytest
 
@@ -99,12 +98,15 @@ def test_unmodelled_register_warns_once(demo_elf: Demo) -> None:
     assert "0x40023800 is not modelled" in result.trace.warnings[0]
 
 
-def test_wait_states_are_not_silently_ignored(demo_elf: Demo) -> None:
+def test_wait_states_are_charged_and_the_trace_says_how_well(demo_elf: Demo) -> None:
     chip = chips.load(CHIP)
-    slow = msgspec.structs.replace(chip, flash_timing=chips.Flash(wait_states=3, source="a test"))
-    result = simulate(demo_elf("hello"), slow)
-    assert result.trace.chip.wait_states == 3
-    assert "3 wait states of stm32f412zg's flash are not charged" in result.trace.warnings[0]
+    fast = simulate(demo_elf("hello"), chip).trace
+    slow = simulate(demo_elf("hello"), chips.adjusted(chip, wait_states=3)).trace
+    assert slow.chip.wait_states == 3
+    assert slow.totals.instructions == fast.totals.instructions
+    assert slow.totals.cycles > fast.totals.cycles
+    assert "waiting for flash follows the manuals" in slow.timing.error
+    assert "flash" not in fast.timing.error
 
 
 @pytest.mark.parametrize("core", ["native", "twin"])

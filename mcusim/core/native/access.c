@@ -5,11 +5,14 @@
 #include "allocate.h"
 
 enum { MAXIMUM_UNWRITTEN = 64, CONTROL_BLOCK_REGISTERS = 15 };
+/* Parameter number of mcusim/timing/rules.py. */
+enum { P_UNALIGNED = 36 };
 enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
 
-void access_init(access_tracker *tracker, const mcusim_spec *spec) {
+void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash) {
     memset(tracker, 0, sizeof *tracker);
     tracker->spec = spec;
+    tracker->flash = flash;
     while (tracker->tracked_count < spec->bank_count && spec->banks[tracker->tracked_count].is_tracked) {
         ++tracker->tracked_count;
     }
@@ -42,6 +45,7 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->pending = NULL;
     tracker->it_state = 0;
     tracker->lost = 0;
+    tracker->waited = 0;
     tracker->unwritten_count = 0;
     tracker->is_suspended = !tracker->spec->bank_count || !measure;
     liveness_begin(&tracker->live);
@@ -150,6 +154,20 @@ static uint32_t fetch(access_tracker *tracker, const planned_access *access, uin
     return value;
 }
 
+/* Rule 14 for data that are not aligned, and constants in flash. */
+static uint32_t wait_cycles(const access_tracker *tracker, const planned_access *access, uint32_t address) {
+    uint32_t waited = 0;
+    uint32_t step = (uint32_t)tracker->spec->timing->parameters[P_UNALIGNED];
+    if (access->size == 2 || access->size == 4) {
+        uint32_t misaligned = address & (access->size - 1u);
+        waited = misaligned == 0 ? 0 : access->size == 4 && misaligned & 1 ? 2 * step : step;
+    }
+    for (uint32_t offset = 0; !access->store && offset < access->size; offset += 4) {
+        waited += flash_read(tracker->flash, address + offset);
+    }
+    return waited;
+}
+
 static inline void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
     uint32_t *values = tracker->values;
     uint32_t address = sum(&access->address, values);
@@ -159,6 +177,7 @@ static inline void execute(access_tracker *tracker, const planned_access *access
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
         note(tracker, access->pc, address, access->size, access->store);
+        tracker->waited += wait_cycles(tracker, access, address);
     }
 }
 

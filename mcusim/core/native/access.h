@@ -3,6 +3,7 @@
 #define MCUSIM_ACCESS_H
 
 #include "access_plan.h"
+#include "flash.h"
 #include "liveness.h"
 
 enum { PLAN_BUCKETS = 1 << 14 };
@@ -25,10 +26,12 @@ typedef struct {
     uint64_t lost; /* accesses whose address could not be told */
     mcusim_unwritten_read *unwritten;
     uint32_t unwritten_count;
+    flash_unit *flash;
+    uint32_t waited; /* cycles that accesses took beyond those of their runs, not yet charged */
     liveness live;
 } access_tracker;
 
-void access_init(access_tracker *tracker, const mcusim_spec *spec);
+void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash);
 void access_free(access_tracker *tracker);
 /* Nothing was ever written; accesses are followed if they are to be measured. */
 void access_begin(access_tracker *tracker, int measure);

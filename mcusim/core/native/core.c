@@ -21,6 +21,7 @@ struct mcusim_core {
     int32_t sp_min_node;
     mcusim_stop_state stop;
     uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
+    flash_unit flash;
     access_tracker memory;
     call_state calls;
     run_store runs;
@@ -119,11 +120,21 @@ static void attend(mcusim_core *core, const run_edge *edge) {
     }
 }
 
+/* Cycles beyond those of the run: waiting for its code, and what its accesses took. */
+static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
+    uint32_t waited = core->memory.waited;
+    core->memory.waited = 0;
+    if (core->spec.flash.wait_states) {
+        waited += flash_fetch(&core->flash, edge->key.start, edge->key.end, edge->cycles);
+    }
+    return waited;
+}
+
 static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
     const run_key key = {core->start, end, next, core->calls.current};
     run_edge *edge = runs_find(&core->runs, &key);
     ++edge->count;
-    core->cycles += edge->cycles;
+    core->cycles += edge->cycles + wait_cycles(core, edge);
     core->instructions += edge->instructions;
     if (edge->attention) {
         attend(core, edge);
@@ -186,7 +197,8 @@ mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
     }
-    access_init(&core->memory, &core->spec);
+    flash_init(&core->flash, &core->spec.flash);
+    access_init(&core->memory, &core->spec, &core->flash);
     calls_init(&core->calls, &core->spec, &core->memory);
     runs_init(&core->runs, &core->spec);
     const mcusim_emulator *emulator = &core->spec.emulator;
@@ -207,6 +219,7 @@ void mcusim_core_free(mcusim_core *core) {
     runs_free(&core->runs);
     calls_free(&core->calls);
     access_free(&core->memory);
+    flash_free(&core->flash);
     free(core);
 }
 
@@ -219,6 +232,7 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
     core->sp = core->sp_min = stack_pointer;
     core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
     runs_reset_counts(&core->runs);
+    flash_begin(&core->flash);
     access_begin(&core->memory, measure);
     calls_reset(&core->calls);
     calls_enter(&core->calls, entry, function, return_address, present(core));

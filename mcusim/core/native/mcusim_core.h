@@ -15,9 +15,9 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 3
+#define MCUSIM_CORE_ABI 4
 
-enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32 };
+enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2 };
 
 typedef enum {
     STOP_NONE,
@@ -107,6 +107,23 @@ typedef struct {
     uint32_t watch;
 } mcusim_function;
 
+/* Lines in sets of `ways`; without sets only the present line is at hand. */
+typedef struct {
+    uint32_t sets;
+    uint32_t ways;
+    uint32_t line_bytes;
+} mcusim_cache;
+
+/* Flash of `size` bytes that appears at every one of `starts`, which may be the same. */
+typedef struct {
+    uint32_t starts[MCUSIM_FLASH_STARTS];
+    uint32_t size;
+    uint32_t wait_states;
+    mcusim_cache code;
+    mcusim_cache data;
+    uint32_t prefetch;
+} mcusim_flash;
+
 /* The emulator and the functions of its library that the core calls. */
 typedef struct {
     void *engine;
@@ -128,6 +145,7 @@ typedef struct {
 typedef struct {
     mcusim_emulator emulator;
     const mcusim_timing *timing;
+    mcusim_flash flash;
     const mcusim_access_table *accesses;
     const mcusim_bank *banks; /* none: accesses are not tracked */
     const mcusim_region *code;

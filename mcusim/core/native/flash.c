@@ -1,0 +1,114 @@
+#include "flash.h"
+
+#include <string.h>
+
+#include "allocate.h"
+
+#define NO_LINE UINT32_MAX
+#define OUTSIDE UINT32_MAX
+
+static void cache_init(flash_cache *cache, const mcusim_cache *shape) {
+    cache->shape = *shape;
+    cache->lines = allocate_zeroed((size_t)shape->sets * shape->ways, sizeof *cache->lines);
+}
+
+static void cache_begin(flash_cache *cache) {
+    memset(cache->lines, 0xFF, (size_t)cache->shape.sets * cache->shape.ways * sizeof *cache->lines);
+}
+
+void flash_init(flash_unit *flash, const mcusim_flash *timing) {
+    flash->timing = timing;
+    cache_init(&flash->code, &timing->code);
+    cache_init(&flash->data, &timing->data);
+    flash_begin(flash);
+}
+
+void flash_free(flash_unit *flash) {
+    free(flash->code.lines);
+    free(flash->data.lines);
+}
+
+void flash_begin(flash_unit *flash) {
+    cache_begin(&flash->code);
+    cache_begin(&flash->data);
+    flash->line = flash->data_line = NO_LINE;
+}
+
+/* Whether the line is cached; it is the most recently used one of its set then. */
+static int cache_holds(flash_cache *cache, uint32_t line) {
+    if (!cache->shape.sets) {
+        return 0;
+    }
+    uint32_t *set = cache->lines + (size_t)(line % cache->shape.sets) * cache->shape.ways;
+    for (uint32_t way = 0; way < cache->shape.ways; ++way) {
+        if (set[way] == line) {
+            memmove(set + 1, set, way * sizeof *set);
+            set[0] = line;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void cache_insert(flash_cache *cache, uint32_t line) {
+    if (cache->shape.sets) {
+        uint32_t *set = cache->lines + (size_t)(line % cache->shape.sets) * cache->shape.ways;
+        memmove(set + 1, set, (cache->shape.ways - 1) * sizeof *set);
+        set[0] = line;
+    }
+}
+
+static uint32_t flash_offset(const mcusim_flash *timing, uint32_t address) {
+    for (int i = 0; i < MCUSIM_FLASH_STARTS; ++i) {
+        if (address - timing->starts[i] < timing->size) {
+            return address - timing->starts[i];
+        }
+    }
+    return OUTSIDE;
+}
+
+static uint32_t fetch_line(flash_unit *flash, uint32_t line, uint32_t cycles_before) {
+    uint32_t present = flash->line;
+    uint32_t wait = flash->timing->wait_states;
+    flash->line = line;
+    if (line == present || cache_holds(&flash->code, line)) {
+        return 0;
+    }
+    if (flash->timing->prefetch && present != NO_LINE && line == present + 1) {
+        uint32_t read_before = cycles_before > 1 ? cycles_before - 1 : 0;
+        wait = wait > read_before ? wait - read_before : 0;
+    }
+    cache_insert(&flash->code, line);
+    return wait;
+}
+
+uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles) {
+    uint32_t offset = flash_offset(flash->timing, start);
+    if (!flash->timing->wait_states || offset == OUTSIDE || end <= start) {
+        return 0;
+    }
+    uint32_t size = flash->code.shape.line_bytes;
+    /* A run's cycles are spread evenly over its bytes. */
+    uint32_t per_line = (uint32_t)((uint64_t)cycles * size / (end - start));
+    uint32_t last = (offset + (end - start) - 1) / size;
+    uint32_t waited = 0;
+    for (uint32_t line = offset / size; line <= last; ++line) {
+        waited += fetch_line(flash, line, per_line);
+    }
+    return waited;
+}
+
+uint32_t flash_read(flash_unit *flash, uint32_t address) {
+    uint32_t offset = flash_offset(flash->timing, address);
+    if (!flash->timing->wait_states || offset == OUTSIDE) {
+        return 0;
+    }
+    uint32_t line = offset / flash->data.shape.line_bytes;
+    uint32_t present = flash->data_line;
+    flash->data_line = line;
+    if (line == present || cache_holds(&flash->data, line)) {
+        return 0;
+    }
+    cache_insert(&flash->data, line);
+    return flash->timing->wait_states;
+}

@@ -1,0 +1,32 @@
+/* Flash with wait states, caches and prefetch: twin of mcusim/timing/flash.py. */
+#ifndef MCUSIM_FLASH_H
+#define MCUSIM_FLASH_H
+
+#include "mcusim_core.h"
+
+typedef struct {
+    mcusim_cache shape;
+    uint32_t *lines; /* by set, the most recently used first */
+} flash_cache;
+
+typedef struct {
+    const mcusim_flash *timing; /* no wait states: nothing is modelled */
+    flash_cache code;
+    flash_cache data;
+    uint32_t line; /* the present one of each */
+    uint32_t data_line;
+} flash_unit;
+
+void flash_init(flash_unit *flash, const mcusim_flash *timing);
+void flash_free(flash_unit *flash);
+
+/* Nothing is cached. */
+void flash_begin(flash_unit *flash);
+
+/* Cycles of waiting for the code of a run [start, end) that takes `cycles` otherwise. */
+uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles);
+
+/* Cycles of waiting for a constant. */
+uint32_t flash_read(flash_unit *flash, uint32_t address);
+
+#endif
