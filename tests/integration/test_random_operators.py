@@ -1,6 +1,6 @@
 """Random networks of all operators as firmware: every output is the executor's, bit for bit.
 
-50 networks in an ordinary run; MCUSIM_EXAMPLES sets another number.
+50 networks in an ordinary run, by both compilers; MCUSIM_EXAMPLES sets another number.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from operator_networks import STEPS, Step, random_graph
 
 from mcusim import chips
-from mcusim.compiler import spatial
+from mcusim.compiler import spatial, toolchains
 from mcusim.compiler.build import build
-from mcusim.compiler.schedule import Schedule, layer_schedule, patch_ends, patch_schedule
+from mcusim.compiler.schedule import Schedule, parse_spec, patch_ends, patch_schedule
+from mcusim.errors import ToolchainError
 from mcusim.network import executor, validate
 from mcusim.network.graph import Graph
 from mcusim.simulate import simulate
@@ -46,26 +47,37 @@ def test_firmware_computes_what_the_executor_computes(part: int) -> None:
         validate.check(graph)
         shape = graph.tensors[graph.inputs[0]].shape
         image = np.random.default_rng(number).integers(-128, 128, shape, dtype=np.int8)
-        check_schedule(graph, random_schedule(graph, random.Random(number)), image)
+        check_schedule(graph, random_schedule(graph, random.Random(number)), image, compiler)
 
+    compiler = "gcc" if part % 2 and has_gcc() else "zig"
     check()
 
 
+def has_gcc() -> bool:
+    try:
+        toolchains.find("gcc")
+    except ToolchainError:
+        return False
+    return True
+
+
 def random_schedule(graph: Graph, rng: random.Random) -> Schedule:
-    """Patches up to where they may end for half of the networks that can have any."""
+    """Patches or rows where the network can have any, but not always."""
     ends = patch_ends(graph)
-    if not ends or rng.random() < 0.5:
-        return layer_schedule(graph)
+    mode = rng.choice(["layer", "patch", "patch", "stream"])
+    if not ends or mode != "patch":
+        return parse_spec("stream" if mode == "stream" else "layer", graph)
     last = rng.choice(ends)
     size = spatial.extent(graph.output_of(graph.operators[last]))
     grid = (rng.randint(1, min(3, size.height)), rng.randint(1, min(3, size.width)))
     return patch_schedule(graph, grid, last)
 
 
-def check_schedule(graph: Graph, schedule: Schedule, image: NDArray[np.int8]) -> None:
+def check_schedule(graph: Graph, schedule: Schedule, image: NDArray[np.int8], compiler: str) -> None:
     wanted = executor.run(graph, [image])
     with tempfile.TemporaryDirectory() as folder:
-        built = build(graph, schedule, chips.load(CHIP), out=Path(folder) / "firmware.elf")
+        out = Path(folder) / "firmware.elf"
+        built = build(graph, schedule, chips.load(CHIP), out=out, toolchain=compiler)
         result = simulate(built.elf, CHIP, inputs=[image], capture=True)
     assert result.error is None
     for index, content in result.captured.items():
