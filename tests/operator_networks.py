@@ -201,6 +201,17 @@ def dense(net: RandomNetwork, x: int) -> int:
     return net.keep(OpKind.RESHAPE, y, (1, 1, 1, outputs), Attributes())
 
 
+def dense_rows(net: RandomNetwork, x: int) -> int:
+    """The same weights for every pixel."""
+    _, height, width, depth = net.shape(x)
+    outputs = net.rng.randint(1, 9)
+    y = net.keep(OpKind.RESHAPE, x, (1, height * width, depth), Attributes())
+    attributes = Attributes(activation=net.rng.choice(ACTIVATIONS))
+    shape = (1, height * width, outputs)
+    y = net.weighted(OpKind.FULLY_CONNECTED, y, (outputs, depth), shape, 0, attributes)
+    return net.keep(OpKind.RESHAPE, y, (1, height, width, outputs), Attributes())
+
+
 def pool(net: RandomNetwork, x: int) -> int:
     window = random_window(net, x, pool=True)
     kind = net.rng.choice([OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D])
@@ -332,6 +343,7 @@ STEPS: tuple[Step, ...] = (
     depthwise,
     transpose_conv,
     dense,
+    dense_rows,
     pool,
     element_function,
     combine,
