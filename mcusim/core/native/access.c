@@ -155,15 +155,18 @@ static uint32_t fetch(access_tracker *tracker, const planned_access *access, uin
 }
 
 /* Rule 14 for data that are not aligned, and constants in flash. */
-static uint32_t wait_cycles(const access_tracker *tracker, const planned_access *access, uint32_t address) {
+static inline uint32_t wait_cycles(const access_tracker *tracker, const planned_access *access,
+                                   uint32_t address) {
     uint32_t waited = 0;
-    uint32_t step = (uint32_t)tracker->spec->timing->parameters[P_UNALIGNED];
-    if (access->size == 2 || access->size == 4) {
-        uint32_t misaligned = address & (access->size - 1u);
-        waited = misaligned == 0 ? 0 : access->size == 4 && misaligned & 1 ? 2 * step : step;
+    uint32_t misaligned = address & (access->size - 1u) & 3u;
+    if (misaligned && (access->size == 2 || access->size == 4)) {
+        uint32_t step = (uint32_t)tracker->spec->timing->parameters[P_UNALIGNED];
+        waited = access->size == 4 && misaligned & 1 ? 2 * step : step;
     }
-    for (uint32_t offset = 0; !access->store && offset < access->size; offset += 4) {
-        waited += flash_read(tracker->flash, address + offset);
+    if (tracker->spec->flash.wait_states && !access->store) {
+        for (uint32_t offset = 0; offset < access->size; offset += 4) {
+            waited += flash_read(tracker->flash, address + offset);
+        }
     }
     return waited;
 }
