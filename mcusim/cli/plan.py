@@ -12,7 +12,7 @@ from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption
 if TYPE_CHECKING:
     from mcusim.chips import Chip
     from mcusim.compiler.candidates import Candidate
-    from mcusim.compiler.schedule import InputIn
+    from mcusim.compiler.schedule import InputIn, Schedule
     from mcusim.network.graph import Graph
     from mcusim.report.plan import PlannedLayer, PlannedSchedule
 
@@ -29,11 +29,20 @@ def command(
         typer.Option("--schedule", "-s", metavar="SPEC", help="Plan these instead of the usual ones."),
     ] = None,
     input_in: InputInOption = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="The fastest schedule for every size of SRAM.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="With --front: build and run its schedules.")
+    ] = False,
 ) -> None:
     """Show what a network needs under each schedule.
 
     Layers with their bytes and MACs, where a patch stage may end, and the schedules worth a look.
     """
+    if front:
+        _show_front(model, chip, input_in or "sram", verify=verify)
+        return
     from mcusim import chips, network
     from mcusim.cli import published
     from mcusim.report.canvas import open_console
@@ -52,6 +61,38 @@ def command(
         published=published.beside(graph),
     )
     render(sheet, open_console())
+
+
+def _show_front(model: str, chip: str, input_in: InputIn, *, verify: bool) -> None:
+    from mcusim import chips, network
+    from mcusim.report.canvas import open_console
+    from mcusim.report.front import FrontRow, render
+    from mcusim.search import front
+
+    target, graph = chips.load(chip), network.load(model)
+    points = front.plan_front(graph, target, input_in)
+    if verify:
+        points = list(front.verify(graph, target, points))
+    rows = [
+        FrontRow(
+            stages=_stages_text(point.schedule),
+            needed_bytes=point.needed_bytes,
+            mac_factor=point.mac_factor,
+            cycles=point.cycles,
+            measured_bytes=point.measured_peak_bytes,
+            measured_cycles=point.measured_cycles,
+            exact=point.arena_as_planned,
+        )
+        for point in points
+    ]
+    render(graph.name, rows, open_console())
+
+
+def _stages_text(schedule: Schedule) -> str:
+    """Which operators run together, and in how many bands."""
+    streams = [stage for stage in schedule.stages if stage.mode != "op"]
+    texts = [f"{s.first}-{s.last}" + (f" in {s.bands} bands" if s.bands > 1 else "") for s in streams]
+    return "; ".join(texts) or "one by one"
 
 
 def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:
@@ -81,7 +122,9 @@ def _all_schedules(
     """The wanted schedules; by default layer by layer and the patch schedules worth a look."""
     from mcusim.compiler.candidates import candidates
 
-    specs = specs or _frontier(candidates(graph, input_in=input_in or "sram"))
+    if not specs:
+        specs = _frontier(candidates(graph, input_in=input_in or "sram"))
+        specs.insert(1, "stream")
     return [_planned(graph, chip, spec, input_in) for spec in specs]
 
 

@@ -11,7 +11,7 @@ from mcusim.compiler.schedule import InputIn, Schedule
 from mcusim.errors import ScheduleError, UsageError
 from mcusim.network.graph import Graph
 
-STACK_BYTES = 700
+STACK_BYTES = 850
 """Taken by the deepest stack, which stays below, and the state of streams. An image for a whole chip
 reserves DEFAULT_STACK_BYTES."""
 
@@ -38,7 +38,7 @@ def automatic_schedule(graph: Graph, input_in: InputIn, limit: int, name: str = 
     Raises ScheduleError if none fits, UnsupportedError for what no kernel computes.
     """
     lowered = lower_all(graph)
-    pieces = find_pieces(graph, input_in, bands=BANDS)
+    pieces = find_pieces(graph, input_in, bands=BANDS, lowered=lowered)
     count = len(graph.operators)
     for cover in front([piece for piece in pieces if piece.bytes <= limit], count):
         schedule = Schedule(name=name, input_in=input_in, stages=stages_for(graph, cover))

@@ -6,16 +6,42 @@ MobileNets, ResNet-8, a DS-CNN and MCUNets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mcusim.compiler import spatial
+from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.rows import rows_at_once
 from mcusim.compiler.stages import PatchStage, StreamStage, calls_of
 from mcusim.network import geometry
 from mcusim.network.graph import Graph, Operator, OpKind
 
-CALL_CYCLES = 430
-"""Of one call of a layer for one row: the stream's bookkeeping, views, the beginning of the kernel."""
+GENERAL_KERNEL = "mcu_conv_general"
+"""Goes output by output, so that neither borders nor pairs matter."""
+
+LOOP_CYCLES = 125
+"""Of the stream's bookkeeping for one call of a layer."""
+
+
+@dataclass(frozen=True)
+class RowCosts:
+    """How the cycles of a row depend on its width: they go with the pairs of columns, where a ``single`` one
+    at the end costs part of a pair, and ``border`` stands for what is done beside them once a row. ``call``:
+    cycles of every call, views and the beginning of the kernel."""
+
+    single: float
+    border: float
+    call: float
+
+    def width(self, columns: int) -> float:
+        """In pairs of columns."""
+        return columns // 2 + self.single * (columns % 2) + self.border
+
+
+_POINTWISE = RowCosts(single=0.7, border=0.0, call=400)
+_WINDOWED = RowCosts(single=0.65, border=0.5, call=50)
+_DEPTHWISE = RowCosts(single=1.0, border=2.0, call=250)
+_LINEAR = RowCosts(single=0.5, border=0.0, call=250)
 
 _PER_MAC_AND_OUTPUT = {
     OpKind.CONV_2D: (1.1, 15.0),
@@ -33,31 +59,46 @@ def whole_cycles(graph: Graph, op: Operator) -> float:
     return per_mac * geometry.macs(graph, op) + per_output * graph.output_of(op).elements
 
 
-def stage_cycles(graph: Graph, stage: PatchStage, whole: Mapping[int, float]) -> float:
-    """The operators of a stage that runs in pieces, from what each costs as a whole (by operator index)."""
+def stage_cycles(
+    graph: Graph, stage: PatchStage, whole: Mapping[int, float], lowered: Mapping[int, LoweredOp]
+) -> float:
+    """The operators of a stage that runs in pieces, from what each costs as a whole; both mappings are by
+    operator index, and ``lowered`` may lack some or all."""
     return sum(
-        piecewise_cycles(graph, stage, op, whole[op.index])
+        _piecewise_cycles(graph, stage, op, whole[op.index], lowered.get(op.index))
         for op in graph.operators[stage.first : stage.last + 1]
     )
 
 
-def piecewise_cycles(graph: Graph, stage: PatchStage, op: Operator, whole: float) -> float:
-    """One operator of a stage: more pixels, more calls, and single rows where a pair costs as much."""
+def _piecewise_cycles(
+    graph: Graph, stage: PatchStage, op: Operator, whole: float, lowered: LoweredOp | None
+) -> float:
+    """One operator of a stage: what is computed twice, narrow rows, more calls, and single rows where a pair
+    costs as much."""
     size = spatial.extent(graph.output_of(op))
-    work = whole * stage.geometry.pixels(op.outputs[0]) / (size.height * size.width)
-    if isinstance(stage, StreamStage) and rows_at_once(op, 2) == 2 and stage.chunk == 1:
+    costs = _row_costs(op, lowered)
+    output = op.outputs[0]
+    rows = sum(span.size for span in stage.geometry.rows[output]) / size.height
+    columns = sum(costs.width(span.size) for span in stage.geometry.columns[output])
+    work = whole * rows * columns / costs.width(size.width)
+    makes_pairs = lowered.rows_per_call > 1 if lowered else rows_at_once(op, 2) == 2
+    if isinstance(stage, StreamStage) and makes_pairs and stage.chunk == 1:
         work *= 2
-    return work + CALL_CYCLES * calls_of(stage, op)
+    return work + (costs.call + LOOP_CYCLES) * calls_of(stage, op)
+
+
+def _row_costs(op: Operator, lowered: LoweredOp | None) -> RowCosts:
+    if lowered is not None and lowered.kernel == GENERAL_KERNEL:
+        return _LINEAR
+    if op.kind is OpKind.DEPTHWISE_CONV_2D:
+        return _DEPTHWISE
+    if op.kind is not OpKind.CONV_2D:
+        return _LINEAR
+    window = spatial.window_of(op)
+    return _POINTWISE if (window.kernel_h, window.kernel_w) == (1, 1) else _WINDOWED
 
 
 def operator_cycles(graph: Graph, measured: Mapping[int, float] | None = None) -> dict[int, float]:
     """Every operator as a whole, by index: ``measured`` where it is known, else estimated."""
     known = measured or {}
     return {op.index: known.get(op.index, whole_cycles(graph, op)) for op in graph.operators}
-
-
-def total_cycles(graph: Graph, stages: Sequence[PatchStage], whole: Mapping[int, float]) -> float:
-    """A network with ``stages`` in pieces and every other operator as a whole."""
-    inside = {p for stage in stages for p in range(stage.first, stage.last + 1)}
-    outside = sum(whole[op.index] for p, op in enumerate(graph.operators) if p not in inside)
-    return outside + sum(stage_cycles(graph, stage, whole) for stage in stages)

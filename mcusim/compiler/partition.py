@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mcusim.compiler import spatial
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
 from mcusim.compiler.live_ranges import Buffer, live_ranges
+from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
 from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
@@ -65,12 +66,13 @@ def find_pieces(
     *,
     bands: Sequence[int] = (),
     measured: Mapping[int, float] | None = None,
+    lowered: Mapping[int, LoweredOp] | None = None,
 ) -> list[Piece]:
     """Every operator as a whole, and every stream that can be, also in each number of ``bands``.
 
-    ``measured``: cycles of operators as a whole, by index.
+    ``measured``: cycles of operators as a whole, by index; ``lowered``: their kernels, where that is known.
     """
-    search = _Search(graph, input_in, operator_cycles(graph, measured))
+    search = _Search(graph, input_in, operator_cycles(graph, measured), lowered or {})
     found = [search.whole(position) for position in range(len(graph.operators))]
     for chunk in (1, 2):
         for position in range(len(graph.operators)):
@@ -158,11 +160,18 @@ def _by_end(pieces: Iterable[Piece]) -> dict[int, list[Piece]]:
 class _Search:
     """What is needed again and again: live ranges layer by layer, rings, cycles."""
 
-    def __init__(self, graph: Graph, input_in: InputIn, cycles_of: Mapping[int, float]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        input_in: InputIn,
+        cycles_of: Mapping[int, float],
+        lowered: Mapping[int, LoweredOp],
+    ) -> None:
         stages = layer_schedule(graph).stages
         self._graph = graph
         self._ranges = live_ranges(graph, Schedule(name="", input_in=input_in, stages=stages))
         self._cycles = cycles_of
+        self._lowered = lowered
         self._geometries: dict[tuple[int, int], PatchGeometry] = {}
         self._sizes = [step_bytes(self._ranges, step) for step in range(len(graph.operators))]
         self._rings = {
@@ -213,7 +222,8 @@ class _Search:
                 size -= _shared_bytes(graph, operators, dying, output, chunk)
             if size < least:
                 least = size
-                yield Piece(first, last, chunk, count, size, stage_cycles(graph, stage, self._cycles))
+                cost = stage_cycles(graph, stage, self._cycles, self._lowered)
+                yield Piece(first, last, chunk, count, size, cost)
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
         capacities = {
