@@ -10,7 +10,7 @@ import msgspec
 from mcusim import trace
 from mcusim.errors import InputError
 from mcusim.profile.execution import Execution, unpack
-from mcusim.timing.model import MODEL_VERSION, TimingModel
+from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 from mcusim.timing.rules import Bound
 
 
@@ -50,11 +50,17 @@ def recost(document: trace.Trace, *, model: str, chip: trace.ChipInfo) -> trace.
     again = msgspec.structs.replace(
         again,
         chip=chip,
-        timing=trace.TimingInfo(model=model, version=MODEL_VERSION, error=document.timing.error),
+        timing=_timing(model, document),
         totals=msgspec.structs.replace(again.totals, seconds=again.totals.cycles / chip.clock_hz),
         hot_instructions=_hot_instructions(document, execution, model),
     )
     return _with_bounds(again, low, high)
+
+
+def _timing(model: str, document: trace.Trace) -> trace.TimingInfo:
+    addresses = document.memory.touched_bytes > 0
+    error = known_error(model, wait_states=document.chip.wait_states, addresses=addresses)
+    return trace.TimingInfo(model=model, version=MODEL_VERSION, error=error)
 
 
 def _costs(document: trace.Trace, execution: Execution, model: str, bound: Bound) -> _Costs:

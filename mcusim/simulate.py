@@ -275,7 +275,7 @@ class _Run:
 
     def _known_error(self) -> str:
         addresses = bool(self._machine.spec.tracked)
-        return known_error(wait_states=self._chip.wait_states, addresses=addresses)
+        return known_error(self._model, wait_states=self._chip.wait_states, addresses=addresses)
 
     def _trace(self, profile: Profile, memory: trace.Memory, ending: trace.Exit) -> trace.Trace:
         built = document.build(
