@@ -196,7 +196,12 @@ def run_tensors(
     in_pointers = (ctypes.c_void_p * len(sources))(*[x.ctypes.data for x in sources])
     out_pointers = (ctypes.c_void_p * len(memories))(*[m.ctypes.data + GUARD_BYTES for m in memories])
     rows = McuRows(
-        in_=ctypes.addressof(in_pointers), out=ctypes.addressof(out_pointers), scratch=scratch.ctypes.data
+        in_=ctypes.addressof(in_pointers),
+        out=ctypes.addressof(out_pointers),
+        rows=1,
+        in_width=sources[0].size // sources[0].shape[-1],
+        out_width=int(np.prod(out_shapes[0][:-1])),
+        scratch=scratch.ctypes.data,
     )
     getattr(library(), lowered.kernel)(ctypes.byref(params), ctypes.byref(rows))
     assert (scratch[scratch_bytes:] == GUARD).all(), f"{lowered.kernel} wrote beyond its scratch"

@@ -213,7 +213,10 @@ def dense_rows(net: RandomNetwork, x: int) -> int:
 
 
 def pool(net: RandomNetwork, x: int) -> int:
+    """Any window, or one over all of the input."""
     window = random_window(net, x, pool=True)
+    if net.rng.random() < 0.2:
+        window = Window(*net.shape(x)[1:3])
     kind = net.rng.choice([OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D])
     shape = (1, *window_output(*net.shape(x)[1:3], window), net.shape(x)[3])
     return net.keep(kind, x, shape, Attributes(window=window, activation=net.rng.choice(ACTIVATIONS)))
@@ -362,6 +365,8 @@ def random_graph(seed: int, steps: Sequence[Step]) -> Graph:
     """A chain of ``steps``; too large a tensor is cut before the next one."""
     net = RandomNetwork(random.Random(seed))
     shape = (1, net.rng.randint(3, 11), net.rng.randint(3, 11), net.rng.choice([1, 2, 3, 4, 8]))
+    if net.rng.random() < 0.1:
+        shape = (1, net.rng.randint(33, 60), net.rng.randint(1, 3), 4)
     first = x = net.activation(shape)
     for step in steps:
         if net.tensors[x].elements > LARGEST:

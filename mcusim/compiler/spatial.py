@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcusim.compiler.lowering.types import MAX_ROWS
 from mcusim.network.graph import Graph, Operator, OpKind, Tensor, Window
 
 WINDOWED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D})
@@ -53,6 +54,12 @@ def window_of(op: Operator) -> Window:
     return op.attributes.window or Window(1, 1)
 
 
+def window_rows(op: Operator) -> int:
+    """Input rows that one output row is made from."""
+    window = window_of(op)
+    return (window.kernel_h - 1) * window.dilation_h + 1
+
+
 def activations(graph: Graph, op: Operator) -> list[int]:
     """The operator's inputs that are computed at run time, in order."""
     return [index for index in op.inputs if index >= 0 and not graph.tensors[index].is_constant]
@@ -61,7 +68,7 @@ def activations(graph: Graph, op: Operator) -> list[int]:
 def is_spatial(graph: Graph, op: Operator) -> bool:
     """Whether part of the output can be computed from part of the input: what a patch stage needs."""
     if op.kind in WINDOWED:
-        return len(graph.output_of(op).shape) == 4
+        return len(graph.output_of(op).shape) == 4 and window_rows(op) <= MAX_ROWS
     if op.kind not in ELEMENTWISE:
         return False
     shape = graph.output_of(op).shape

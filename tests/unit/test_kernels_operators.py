@@ -311,7 +311,7 @@ def test_softmax(
 
 def test_too_tall_windows_are_named() -> None:
     window = Window(40, 1)
-    tensors = [activation_tensor(0, (1, 40, 1, 4), 0.1, 0), activation_tensor(1, (1, 1, 1, 4), 0.1, 0)]
+    tensors = [activation_tensor(0, (1, 41, 1, 4), 0.1, 0), activation_tensor(1, (1, 2, 1, 4), 0.1, 0)]
     graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=window))
     with pytest.raises(UnsupportedError, match=r"operator 0 \(AVERAGE_POOL_2D\) needs 40 input rows"):
         lower(graph, graph.operators[0])

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_cases import activation_tensor, matrix_tensors, one_operator, random_image
 
+from mcusim.compiler import spatial
 from mcusim.compiler.lowering import lower
 from mcusim.compiler.lowering.movement import Dimension, joined, steps_of
 from mcusim.errors import UnsupportedError
 from mcusim.network import executor
-from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Slice, Window
+from mcusim.network.graph import Activation, Attributes, Graph, Operator, OpKind, Padding, Slice, Window
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPES = st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 7), st.integers(1, 9))
@@ -68,6 +69,16 @@ def test_mean_over_more_values_than_a_halfword_sums() -> None:
         images = {0: np.full(shape, value, np.int8)}
         expected = executor.outputs(graph, [images[0]])[0]
         np.testing.assert_array_equal(run_operator(graph, graph.operators[0], images)[0], expected)
+
+
+@pytest.mark.parametrize("kind", [OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D])
+def test_global_pools_over_more_rows_than_a_call_takes(kind: OpKind) -> None:
+    attributes = Attributes(window=Window(101, 3, 2, 1), activation=Activation.RELU)
+    graph = graph_of(kind, [(1, 101, 3, 7)], [(1, 1, 1, 7)], attributes)
+    assert lower(graph, graph.operators[0]).whole_tensors
+    assert not spatial.is_spatial(graph, graph.operators[0])
+    for seed in range(5):
+        check(graph, seed)
 
 
 def test_scattered_axes_are_refused_by_name() -> None:

@@ -291,8 +291,8 @@ mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;
 mcu_row_kernel mcu_log_softmax;
 
-/* Kernels that see whole tensors: of mcu_rows they take only `in`, the operator's inputs, and `out`, its
- * outputs, each by the address of its first element; all are contiguous. */
+/* Kernels that see whole tensors: `in` of mcu_rows has the operator's inputs, and `out` its outputs, each by
+ * the address of its first element, as if it were one row of pixels. */
 mcu_row_kernel mcu_mean;
 mcu_row_kernel mcu_reduce_max;
 mcu_row_kernel mcu_move;

@@ -71,7 +71,7 @@ def lower(graph: Graph, op: Operator) -> LoweredOp:
         raise UnsupportedError(f"operator {op.index} ({op.kind}) has no kernel")
     lowered = lowering(graph, op)
     rows = (lowered.rows_per_call - 1) * lowered.stride_h + lowered.kernel_h
-    if rows > MAX_ROWS:
+    if rows > MAX_ROWS and not lowered.whole_tensors:
         raise UnsupportedError(
             f"operator {op.index} ({op.kind}) needs {rows} input rows at once, and a kernel takes {MAX_ROWS}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcusim.compiler.lowering.convolution import window_of
-from mcusim.compiler.lowering.types import HEADER, LoweredOp, no_scratch, pixelwise
+from mcusim.compiler.lowering.types import HEADER, MAX_ROWS, LoweredOp, no_scratch, pixelwise, tensorwise
 from mcusim.network.activation_constants import log_softmax_constants
 from mcusim.network.graph import Graph, Operator, Padding, Window
 from mcusim.network.quantise import pool_constants, quantisation_of, softmax_constants
@@ -20,14 +20,22 @@ def lower_max_pool(graph: Graph, op: Operator) -> LoweredOp:
 
 
 def _lower_pool(graph: Graph, op: Operator, kernel: str) -> LoweredOp:
-    window = window_of(op)
+    window, shape = window_of(op), graph.input_of(op).shape
+    tall = window.kernel_h > MAX_ROWS and (window.kernel_h, window.kernel_w) == shape[1:3]
+    if tall and window.padding == Padding():
+        # All rows lie one behind the other, so that the whole tensor is one row under one window.
+        flat = Window(1, window.kernel_h * window.kernel_w)
+        return tensorwise(kernel, _pool_params(graph, op, flat), params_type="mcu_pool_params")
+    return _windowed(kernel, "mcu_pool_params", _pool_params(graph, op, window), window)
+
+
+def _pool_params(graph: Graph, op: Operator, window: Window) -> str:
     constants = pool_constants(graph, op)
-    params = (
+    return (
         f"{{.channels = {graph.output_of(op).shape[-1]}, .kernel_h = {window.kernel_h}, "
         f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
         f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
     )
-    return _windowed(kernel, "mcu_pool_params", params, window)
 
 
 def _windowed(kernel: str, params_type: str, params: str, window: Window) -> LoweredOp:

@@ -49,7 +49,8 @@ class LoweredOp:
     ``merge_rows``: rows are independent of each other and of their borders, so that a contiguous
     tensor of H rows of W pixels may be passed as one row of H * W pixels.
     ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
-    that the operator reads and of all its outputs; the geometry means nothing.
+    that the operator reads and of all its outputs, as if each were one row of pixels; the geometry means
+    nothing.
     """
 
     kernel: str
