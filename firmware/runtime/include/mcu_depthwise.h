@@ -32,6 +32,8 @@ static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t
 }
 
 /* See strip.c. Lanes come as scalars: GCC's naked functions spill structures over their caller's stack. */
+void mcu_transpose_lanes_by_1(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to);
 void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,
                               int32_t second_step, int32_t count, int32_t *to);
 void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
@@ -40,7 +42,11 @@ void mcu_transpose_lanes_by_5(const int8_t *first, int32_t first_step, const int
                               int32_t second_step, int32_t count, int32_t *to);
 
 /* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
- * channels, 2, 3 or 5 words apart; columns follow each other at four times that distance (see strip.c). */
+ * channels, 1, 2, 3 or 5 words apart; columns follow each other at four times that distance (see strip.c). */
+static inline void mcu_transpose_by_1(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
+    mcu_transpose_lanes_by_1(first.from, first.step, second.from, second.step, count, to);
+}
+
 static inline void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
     mcu_transpose_lanes_by_2(first.from, first.step, second.from, second.step, count, to);
 }

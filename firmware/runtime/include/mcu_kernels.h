@@ -77,6 +77,13 @@ typedef struct mcu_depthwise_params {
     int32_t act_max;
 } mcu_depthwise_params;
 
+typedef struct mcu_depthwise_any_params {
+    mcu_depthwise_params base;
+    int32_t kernel_h;
+    int32_t kernel_w;
+    int32_t stride_w;
+} mcu_depthwise_any_params;
+
 /* `single`: which operand (1 or 2) is one pixel for all of the tensor, or 0. `sign2`: -1 for a difference. */
 typedef struct mcu_add_exact_params {
     int32_t channels;
@@ -276,6 +283,7 @@ typedef struct mcu_transpose_conv_params {
 mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
 mcu_row_kernel mcu_conv_general;
+mcu_row_kernel mcu_depthwise;
 mcu_row_kernel mcu_depthwise_3x3_s1;
 mcu_row_kernel mcu_depthwise_3x3_s2;
 mcu_row_kernel mcu_add_exact;

@@ -1,7 +1,7 @@
 /* Widening and transposing of depthwise inputs, four channels at a time.
  *
  * Of two lanes, a word each of four int8 channels, come four words: channel c's elements of both lanes as a
- * pair of int16. Words of successive channels are 2, 3 or 5 words apart, those of successive columns four
+ * pair of int16. Words of successive channels are 1, 2, 3 or 5 words apart, those of successive columns four
  * times that.
  *
  * Bound: two loads, 4 SXTB16, 4 PKH, 4 stores, 7 of addresses and loop: 21 cycles for eight elements. */
@@ -41,6 +41,14 @@
     "bne 1b\n"                                   \
     "2:\n\t"                                     \
     "pop {r4-r8, pc}\n\t"
+
+MCU_NAKED void mcu_transpose_lanes_by_1(const int8_t *first MCU_IN_REGISTER,
+                                        int32_t first_step MCU_IN_REGISTER,
+                                        const int8_t *second MCU_IN_REGISTER,
+                                        int32_t second_step MCU_IN_REGISTER, int32_t count MCU_IN_REGISTER,
+                                        int32_t *to MCU_IN_REGISTER) {
+    __asm__(TRANSPOSE("4", "8", "12", "16"));
+}
 
 MCU_NAKED void mcu_transpose_lanes_by_2(const int8_t *first MCU_IN_REGISTER,
                                         int32_t first_step MCU_IN_REGISTER,
@@ -82,6 +90,11 @@ static void transpose(mcu_lane first, mcu_lane second, int32_t count, int32_t *t
         first.from += first.step;
         second.from += second.step;
     }
+}
+
+void mcu_transpose_lanes_by_1(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to) {
+    transpose((mcu_lane){first, first_step}, (mcu_lane){second, second_step}, count, to, 1);
 }
 
 void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,

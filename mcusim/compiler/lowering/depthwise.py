@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +29,27 @@ SHALLOW, DEEP = 2, 5
 """Words of a channel in a column of a strip of ``depthwise_3x3_s1.c``: one more than pairs of rows a call."""
 
 
+SLIDE_COLUMNS = 12
+"""MCU_SLIDE of ``depthwise.c``: output columns for which its strip is built at once."""
+
+MAX_PHASES = 4
+"""The largest horizontal stride of ``depthwise.c``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A channel's weights [kernel_h, kernel_w], its bias with the zero point folded in, and its scale."""
+
+    kernel: NDArray[np.int64]
+    bias: int
+    scale: Scale
+
+    @property
+    def tail(self) -> tuple[int, int, int, int]:
+        """What follows the weights in every stream."""
+        return 2 * self.bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
+
+
 def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
     """Weights are [1, kernel_h, kernel_w, channels * multiplier].
 
@@ -40,34 +64,42 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
         return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
     lowered = None
     if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
-        lowered = _lower_3x3(weights, constants, window, graph.output_of(op).shape[2])
+        lowered = _lower_planes(weights, constants, window, graph.output_of(op).shape[2])
     return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 
 
-def _lower_3x3(
+def _lower_planes(
     weights: NDArray[np.int8], constants: MatrixConstants, window: Window, width: int
 ) -> LoweredOp | None:
-    """The 3x3 kernels for outputs of so many columns, or None if the geometry or the bounds are others."""
-    stride = window.stride_h
-    if (window.kernel_h, window.kernel_w) != (3, 3) or window.stride_w != stride or stride not in (1, 2):
+    """The kernels that take a plane at a time, for outputs of so many columns; None if the window or
+    the bounds are others than theirs."""
+    if window.stride_w > MAX_PHASES:
         return None
-    kernels = weights.reshape(9, -1).T.copy()
-    bias = folded_bias(kernels, constants)
-    scales = prove_scales(accumulator_interval(kernels, bias), constants)
+    planes = weights.reshape(window.kernel_h * window.kernel_w, -1).T.copy()
+    bias = folded_bias(planes, constants)
+    scales = prove_scales(accumulator_interval(planes, bias), constants)
     if scales is None:
         return None
-    pack = _pack_stride_1 if stride == 1 else _pack_stride_2
-    words = [
-        word
-        for channel, scale in enumerate(scales)
-        for word in (
-            *pack(
-                kernels[channel].reshape(3, 3).astype(np.int64), 0 if scale.constant else int(bias[channel])
-            ),
-            *_scale_words(scale),
-            *[0] * (stride - 1),
+    channels = [
+        Channel(
+            plane.reshape(window.kernel_h, window.kernel_w).astype(np.int64),
+            0 if scale.constant else int(bias[index]),
+            scale,
         )
+        for index, (plane, scale) in enumerate(zip(planes, scales, strict=True))
     ]
+    strides = {window.stride_h, window.stride_w}
+    if (window.kernel_h, window.kernel_w) == (3, 3) and strides in ({1}, {2}):
+        return _lower_3x3(channels, constants, window, width)
+    return _lower_any(channels, constants, window)
+
+
+def _lower_3x3(
+    channels: Sequence[Channel], constants: MatrixConstants, window: Window, width: int
+) -> LoweredOp:
+    stride = window.stride_h
+    pack = _pack_stride_1 if stride == 1 else _pack_stride_2
+    words = [word for channel in channels for word in pack(channel)]
     rows = _rows_per_call(width) if stride == 1 else 1
     depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
@@ -75,10 +107,7 @@ def _lower_3x3(
         source=f"depthwise_3x3_s{stride}.c",
         header=HEADER,
         params_type="mcu_depthwise_params",
-        params=(
-            f"{{.stream = $stream, .channels = {len(scales)}, .depth = {depth}, "
-            f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
-        ),
+        params=_parameters(len(channels), constants, depth),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
         stride_h=stride,
@@ -87,6 +116,42 @@ def _lower_3x3(
         pad_left=window.padding.left,
         rows_per_call=rows,
         scratch_bytes=_strip_bytes_stride_2 if stride == 2 else _strip_bytes_stride_1(depth),
+    )
+
+
+def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: Window) -> LoweredOp:
+    words = [word for channel in channels for word in pack_any(channel, window.stride_w)]
+    phases = min(window.stride_w, window.kernel_w)
+    taps = -(-window.kernel_w // window.stride_w)
+
+    def scratch_bytes(_in_width: int, out_width: int) -> int:
+        columns = -(-min(out_width, SLIDE_COLUMNS) // 4) * 4 + taps - 1
+        return 16 * -(-window.kernel_h // 2) * phases * columns
+
+    return LoweredOp(
+        kernel="mcu_depthwise",
+        source="depthwise.c",
+        header=HEADER,
+        params_type="mcu_depthwise_any_params",
+        params=(
+            f"{{.base = {_parameters(len(channels), constants, 1)}, .kernel_h = {window.kernel_h}, "
+            f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}}}"
+        ),
+        constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
+        kernel_h=window.kernel_h,
+        stride_h=window.stride_h,
+        pad_top=window.padding.top,
+        stride_w=window.stride_w,
+        pad_left=window.padding.left,
+        rows_per_call=1,
+        scratch_bytes=scratch_bytes,
+    )
+
+
+def _parameters(channels: int, constants: MatrixConstants, depth: int) -> str:
+    return (
+        f"{{.stream = $stream, .channels = {channels}, .depth = {depth}, "
+        f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
     )
 
 
@@ -109,19 +174,35 @@ def _doubled_pair(low: int, high: int) -> int:
     return (2 * int(low) & 0xFFFF) | ((2 * int(high) & 0xFFFF) << 16)
 
 
-def _pack_stride_1(kernel: NDArray[np.int64], bias: int) -> list[int]:
-    """Words of one channel for ``depthwise_3x3_s1.c``; ``kernel`` is [row, column]."""
+def _pack_stride_1(channel: Channel) -> list[int]:
+    """Words of one channel for ``depthwise_3x3_s1.c``."""
     words = []
-    for column in kernel.T:
+    for column in channel.kernel.T:
         words += [_doubled_pair(column[0], column[1]), _doubled_pair(column[1], column[2])]
-    return [*words, 2 * bias]
+    return [*words, *channel.tail]
 
 
-def _pack_stride_2(kernel: NDArray[np.int64], bias: int) -> list[int]:
-    """Words of one channel for ``depthwise_3x3_s2.c``; ``kernel`` is [row, column]."""
+def _pack_stride_2(channel: Channel) -> list[int]:
+    """Words of one channel for ``depthwise_3x3_s2.c``."""
+    kernel = channel.kernel
     words = [_doubled_pair(column[0], column[1]) for column in kernel.T]
-    return [*words, _doubled_pair(kernel[2, 0], kernel[2, 1]), _doubled_pair(kernel[2, 2], 0), 2 * bias]
+    return [
+        *words,
+        _doubled_pair(kernel[2, 0], kernel[2, 1]),
+        _doubled_pair(kernel[2, 2], 0),
+        *channel.tail,
+        0,
+    ]
 
 
-def _scale_words(scale: Scale) -> tuple[int, int, int]:
-    return scale.multiplier, scale.offset, scale.exponent
+def pack_any(channel: Channel, stride: int) -> list[int]:
+    """Words of one channel for ``depthwise.c``: pairs of rows, of each the columns of each phase."""
+    missing = len(channel.kernel) % 2
+    rows = np.concatenate([channel.kernel, np.zeros((missing, channel.kernel.shape[1]), np.int64)])
+    words = [
+        _doubled_pair(upper, lower)
+        for pair in range(0, len(rows), 2)
+        for phase in range(min(stride, rows.shape[1]))
+        for upper, lower in zip(rows[pair, phase::stride], rows[pair + 1, phase::stride], strict=True)
+    ]
+    return [*words, *channel.tail]
