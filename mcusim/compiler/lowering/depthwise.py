@@ -35,6 +35,9 @@ SLIDE_COLUMNS = 12
 MAX_PHASES = 4
 """The largest horizontal stride of ``depthwise.c``."""
 
+MAX_TAPS = 7
+"""The most taps of a row, a stride apart, of ``depthwise.c``."""
+
 
 @dataclass(frozen=True, eq=False)
 class Channel:
@@ -46,7 +49,7 @@ class Channel:
 
     @property
     def tail(self) -> tuple[int, int, int, int]:
-        """What follows the weights in every stream."""
+        """What goes with the weights in every stream."""
         return 2 * self.bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
 
 
@@ -73,7 +76,7 @@ def _lower_planes(
 ) -> LoweredOp | None:
     """The kernels that take a plane at a time, for outputs of so many columns; None if the window or
     the bounds are others than theirs."""
-    if window.stride_w > MAX_PHASES:
+    if window.stride_w > MAX_PHASES or window.kernel_w > MAX_TAPS * window.stride_w:
         return None
     planes = weights.reshape(window.kernel_h * window.kernel_w, -1).T.copy()
     bias = folded_bias(planes, constants)
@@ -205,4 +208,4 @@ def pack_any(channel: Channel, stride: int) -> list[int]:
         for phase in range(min(stride, rows.shape[1]))
         for upper, lower in zip(rows[pair, phase::stride], rows[pair + 1, phase::stride], strict=True)
     ]
-    return [*words, *channel.tail]
+    return [*channel.tail, *words]
