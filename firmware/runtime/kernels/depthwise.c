@@ -102,10 +102,12 @@ typedef struct slide {
     "ldr " x1 ", [r1, #16]\n\t"    \
     "ldr " x2 ", [r1, #32]\n\t"
 
-/* One tap of four outputs, whose columns are x0 to x3; x3 is loaded. */
+/* One tap of four outputs, whose columns are x0 to x3; x3 is loaded. The NOP is free behind a load, and keeps the
+ * fetch going. */
 #define TAP(column, weight, x0, x1, x2, x3) \
     "ldr " x3 ", [r1, #" column "]\n\t"     \
     "ldr r2, [r0, #" weight "]\n\t"         \
+    "nop\n\t"                              \
     "smlad r8, " x0 ", r2, r8\n\t"          \
     "smlad r9, " x1 ", r2, r9\n\t"          \
     "smlad r10, " x2 ", r2, r10\n\t"        \

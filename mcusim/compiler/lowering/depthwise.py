@@ -29,6 +29,13 @@ SHALLOW, DEEP = 2, 5
 """Words of a channel in a column of a strip of ``depthwise_3x3_s1.c``: one more than pairs of rows a call."""
 
 
+TARGET_BYTES = 80
+"""Of the scratch of ``depthwise_3x3_s1.c``, before the strip."""
+
+LARGEST_SHARED = 16 * 1024
+"""Bytes that the input and the output may take together, where one lies over the other, for more than a pair
+of rows a call to be worth their memory."""
+
 SLIDE_COLUMNS = 12
 """MCU_SLIDE of ``depthwise.c``: output columns for which its strip is built at once."""
 
@@ -67,15 +74,15 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
         return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
     lowered = None
     if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
-        lowered = _lower_planes(weights, constants, window, graph.output_of(op).shape[2])
+        lowered = _lower_planes(weights, constants, window, _extent(graph, op))
     return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 
 
 def _lower_planes(
-    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, width: int
+    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, extent: tuple[int, int, int]
 ) -> LoweredOp | None:
-    """The kernels that take a plane at a time, for outputs of so many columns; None if the window or
-    the bounds are others than theirs."""
+    """The kernels that take a plane at a time, for an output of ``extent``; None if the window or the
+    bounds are others than theirs."""
     if window.stride_w > MAX_PHASES or window.kernel_w > MAX_TAPS * window.stride_w:
         return None
     planes = weights.reshape(window.kernel_h * window.kernel_w, -1).T.copy()
@@ -93,17 +100,23 @@ def _lower_planes(
     ]
     strides = {window.stride_h, window.stride_w}
     if (window.kernel_h, window.kernel_w) == (3, 3) and strides in ({1}, {2}):
-        return _lower_3x3(channels, constants, window, width)
+        return _lower_3x3(channels, constants, window, extent)
     return _lower_any(channels, constants, window)
 
 
+def _extent(graph: Graph, op: Operator) -> tuple[int, int, int]:
+    """Rows and columns of the output, and bytes of one of its rows."""
+    _, height, width, channels = graph.output_of(op).shape
+    return height, width, width * channels
+
+
 def _lower_3x3(
-    channels: Sequence[Channel], constants: MatrixConstants, window: Window, width: int
+    channels: Sequence[Channel], constants: MatrixConstants, window: Window, extent: tuple[int, int, int]
 ) -> LoweredOp:
     stride = window.stride_h
     pack = _pack_stride_1 if stride == 1 else _pack_stride_2
     words = [word for channel in channels for word in pack(channel)]
-    rows = _rows_per_call(width) if stride == 1 else 1
+    rows = _rows_per_call(*extent) if stride == 1 else 1
     depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
         kernel=f"mcu_depthwise_3x3_s{stride}",
@@ -158,15 +171,18 @@ def _parameters(channels: int, constants: MatrixConstants, depth: int) -> str:
     )
 
 
-def _rows_per_call(width: int) -> int:
+def _rows_per_call(height: int, width: int, row_bytes: int) -> int:
     """Rows that a strip's outputs are to come from: what is done once a strip should be shared by about as
-    many as in a full one; an even number, at most 8."""
-    return 2 * max(1, min(DEEP - 1, STRIP_COLUMNS // width))
+    many as in a full one; an even number, at most 8. 2 where many rows would cost much SRAM: the output
+    may lie over the input but for the rows of a call and one more."""
+    rows = 2 * max(1, min(DEEP - 1, STRIP_COLUMNS // width))
+    needed = (height + min(rows + 1, height)) * row_bytes
+    return rows if needed <= LARGEST_SHARED else 2
 
 
 def _strip_bytes_stride_1(depth: int) -> ScratchBytes:
     columns = STRIP_COLUMNS if depth == SHALLOW else STRIP_COLUMNS // 2
-    return lambda _in_width, out_width: 16 * depth * (max(min(out_width, columns), 2) + 2)
+    return lambda _in_width, out_width: TARGET_BYTES + 16 * depth * (max(min(out_width, columns), 2) + 2)
 
 
 def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
