@@ -87,7 +87,7 @@ def test_depthwise_3x3(
     assert lowered.kernel == f"mcu_depthwise_3x3_s{stride}"
 
 
-@given(windows(largest=5), st.integers(1, 7), st.integers(1, 3), ACTIVATIONS, SEEDS)
+@given(windows(largest=8), st.integers(1, 7), st.integers(1, 3), ACTIVATIONS, SEEDS)
 @settings(max_examples=40, deadline=None)
 def test_depthwise_of_any_shape(
     window: Window, channels: int, multiplier: int, activation: Activation, seed: int

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from operator_cases import add_graph
 
 from mcusim.compiler.lowering.convolution import window_pairs
+from mcusim.compiler.lowering.depthwise import Channel, pack_any
 from mcusim.compiler.lowering.elementwise import find_linear_sum, linear_sums, reference_sums
 from mcusim.compiler.lowering.gemm import bytes_of, pack_stream, prove_matrix, quad_pairs
+from mcusim.compiler.lowering.scaling import Scale
 from mcusim.compiler.lowering.types import LoweredOp, pixelwise
 from mcusim.network.graph import Activation
 from mcusim.network.quantise import INT8_MAX, INT8_MIN, MatrixConstants, add_constants
@@ -57,6 +59,24 @@ def test_stream_gives_back_weights_and_folded_biases(channels: int, quads: int, 
         np.testing.assert_array_equal(words[:, [0, 2]].reshape(-1), weights[channel, order])
         bias = 77 + 3 * int(weights[channel].sum())
         assert blocks[channel // 4, 1 + channel % 4] == bias
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_slides_hold_every_weight_once(height: int, width: int, stride: int, seed: int) -> None:
+    kernel = np.random.default_rng(seed).integers(-127, 128, (height, width)).astype(np.int64)
+    scale = Scale(multiplier=3 << 29, offset=1 << 8, exponent=9)
+    words = pack_any(Channel(kernel, 11, scale), stride)
+    assert words[:4] == [22, 3 << 29, 1 << 8, 9]
+    pairs = iter(words[4:])
+    found = np.zeros((height + height % 2, width), np.int64)
+    for row in range(0, height, 2):
+        for phase in range(min(stride, width)):
+            for column in range(phase, width, stride):
+                word = np.array(next(pairs), np.uint32)
+                found[row : row + 2, column] = np.frombuffer(word.tobytes(), "<i2")
+    assert next(pairs, None) is None
+    np.testing.assert_array_equal(found[:height], 2 * kernel)
+    assert (found[height:] == 0).all()
 
 
 def test_weights_that_share_no_halfword_are_refused() -> None:
