@@ -57,7 +57,7 @@ def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
     parts = [
         _includes(lowered),
         _externs(program, constants),
-        *(_operator(op, program.lowered[op.index], constants) for op in _run_operators(program)),
+        *(_operator(program, op, constants) for op in _run_operators(program)),
         state_source(program),
         *(stage_source(program, number, stage) for number, stage in enumerate(stages)),
         *(
@@ -92,7 +92,8 @@ def _externs(program: Program, constants: Sequence[ConstantData]) -> str:
     return "\n".join(lines)
 
 
-def _operator(op: Operator, lowering: LoweredOp, constants: Sequence[ConstantData]) -> str:
+def _operator(program: Program, op: Operator, constants: Sequence[ConstantData]) -> str:
+    lowering = program.lowered[op.index]
     prefix = f"mcu_{op.index:03d}_"
     symbols = {c.symbol.removeprefix(prefix): c.symbol for c in constants if c.symbol.startswith(prefix)}
     number = f"{op.index:03d}"
@@ -104,7 +105,7 @@ def _operator(op: Operator, lowering: LoweredOp, constants: Sequence[ConstantDat
         f"static const mcu_op op_{number} = {{.kernel = {lowering.kernel}, .params = &params_{number}, "
         f".kernel_h = {lowering.kernel_h}, .stride_h = {lowering.stride_h}, .pad_top = {lowering.pad_top}, "
         f".stride_w = {lowering.stride_w}, .pad_left = {lowering.pad_left}, "
-        f".rows_per_call = {lowering.rows_per_call}}};"
+        f".rows_per_call = {program.rows_per_call(op)}}};"
     )
 
 

@@ -23,8 +23,9 @@ Sharing = Literal["none", "depthwise", "rows"]
 """Which operators may write over the rows of their input that they no longer need: none (not even
 element-wise ones), depthwise convolutions and element-wise ones, or every operator with rows."""
 
-DEPTHWISE_ROWS_PER_CALL = 2
-"""Assumed where no lowered operator says it: pairs of rows are the most a depthwise kernel makes."""
+ROWS_AHEAD = 2
+"""Rows that one call of a kernel makes at most where its output runs ahead of its input; of a depthwise
+convolution whose kernel is not known, so many are assumed."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def _overlap(
     if not dying or not (whole_sharing or spatial.keeps_channels(graph, op)):
         return None
     distance = _distance(graph, ranges, position, op, lowered.get(op.index))
-    merges = op.index not in lowered or lowered[op.index].merge_rows
+    kernel = lowered.get(op.index)
+    merges = kernel is None or kernel.merge_rows or kernel.rows_per_call > ROWS_AHEAD
     return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
 
 
@@ -212,8 +214,8 @@ def _distance(
 ) -> int:
     """The largest distance over all patches (over the one whole tensor outside of a stage)."""
     source, target = spatial.extent(graph.input_of(op)), spatial.extent(graph.output_of(op))
-    pairs = DEPTHWISE_ROWS_PER_CALL if op.kind is OpKind.DEPTHWISE_CONV_2D else 1
-    rows_per_call = lowering.rows_per_call if lowering else pairs
+    pairs = ROWS_AHEAD if op.kind is OpKind.DEPTHWISE_CONV_2D else 1
+    rows_per_call = min(lowering.rows_per_call, ROWS_AHEAD) if lowering else pairs
     stage = ranges.stage_at(position)
     if stage is None:
         spans = [(Span(0, source.height), Span(0, target.height))]
