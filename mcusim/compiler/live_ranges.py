@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcusim.compiler import spatial
-from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.lowering.types import MAX_ROWS, LoweredOp
 from mcusim.compiler.patches import Span, row_axis
 from mcusim.compiler.rows import align, stage_distance
 from mcusim.compiler.schedule import Schedule
@@ -24,8 +24,7 @@ Sharing = Literal["none", "depthwise", "rows"]
 element-wise ones), depthwise convolutions and element-wise ones, or every operator with rows."""
 
 ROWS_AHEAD = 2
-"""Rows that one call of a kernel makes at most where its output runs ahead of its input; of a depthwise
-convolution whose kernel is not known, so many are assumed."""
+"""See ``most_rows_ahead``; so many are assumed of a depthwise convolution whose kernel is not known."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,13 @@ class LiveRanges:
     roots: dict[int, int]
     stages: tuple[PatchStage, ...]
     steps: int
+
+    @property
+    def most_rows_ahead(self) -> int:
+        """Rows that one call of a kernel makes at most where its output runs ahead: schedules with streams
+        are after SRAM, all others leave the kernels their speed."""
+        streams = any(isinstance(stage, StreamStage) for stage in self.stages)
+        return ROWS_AHEAD if streams else MAX_ROWS
 
     def stage_at(self, position: int) -> PatchStage | None:
         return next((s for s in self.stages if s.first <= position <= s.last), None)
@@ -174,7 +180,7 @@ def _overlap(
         return None
     distance = _distance(graph, ranges, position, op, lowered.get(op.index))
     kernel = lowered.get(op.index)
-    merges = kernel is None or kernel.merge_rows or kernel.rows_per_call > ROWS_AHEAD
+    merges = kernel is None or kernel.merge_rows or kernel.rows_per_call > ranges.most_rows_ahead
     return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
 
 
@@ -215,7 +221,7 @@ def _distance(
     """The largest distance over all patches (over the one whole tensor outside of a stage)."""
     source, target = spatial.extent(graph.input_of(op)), spatial.extent(graph.output_of(op))
     pairs = ROWS_AHEAD if op.kind is OpKind.DEPTHWISE_CONV_2D else 1
-    rows_per_call = min(lowering.rows_per_call, ROWS_AHEAD) if lowering else pairs
+    rows_per_call = min(lowering.rows_per_call, ranges.most_rows_ahead) if lowering else pairs
     stage = ranges.stage_at(position)
     if stage is None:
         spans = [(Span(0, source.height), Span(0, target.height))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcusim.compiler import lowering, placement, spatial
-from mcusim.compiler.live_ranges import ROWS_AHEAD, LiveRanges, Sharing, live_ranges
+from mcusim.compiler.live_ranges import LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
@@ -63,7 +63,7 @@ class Layout:
     def rows_per_call(self, op: Operator) -> int:
         """Output rows that one call of the operator's kernel makes."""
         rows = self.lowered[op.index].rows_per_call
-        return min(rows, ROWS_AHEAD) if self._runs_ahead(op) else rows
+        return min(rows, self.ranges.most_rows_ahead) if self._runs_ahead(op) else rows
 
     def row_widths(self, position: int, op: Operator) -> tuple[int, int]:
         """The widest input and output rows, in pixels, that the operator's kernel is called with."""
