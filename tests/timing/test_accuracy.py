@@ -22,6 +22,7 @@ from micro_benchmarks import PUBLISHED
 
 from mcusim.compiler import toolchains
 from mcusim.errors import InputError
+from mcusim.timing.model import MEASURED_RMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -144,6 +145,12 @@ def test_readme_quotes_the_document() -> None:
     )
     assert f"{rms[0]:.1%} rms".replace("%", " %") in readme
     assert f"{rms[1]:.0%} and {rms[2]:.0%}".replace("%", " %") in readme
+
+
+def test_reports_quote_the_document() -> None:
+    table, record = load_table(accuracy.TABLE), _record()
+    rms = summarise(list(errors(table, record.rows, accuracy.COLUMNS[0]).values())).rms
+    assert MEASURED_RMS[record.model] == round(100 * rms, 1)
 
 
 def test_every_row_was_measured() -> None:
