@@ -15,9 +15,10 @@ from mcusim.report.layer_table import WIDE, short_op
 from mcusim.report.terminal import section
 
 PUBLISHED_NOTE = (
-    "Published: MCUNetV2, arXiv 2110.15352. That count runs depthwise convolutions in place, as the plan "
-    "does, but leaves out projecting convolutions and residual additions, which hold their input and "
-    "output at once; the plan holds them. The image lies in flash in these rows."
+    "Published: MCUNetV2, arXiv 2110.15352, which runs depthwise convolutions in place, and nothing else. "
+    "Planned so, for these rows alone: the schedules above also let other operators write over what they "
+    "have consumed. The published count leaves out projecting convolutions and residual additions, which "
+    "hold their input and output at once; the plan holds them. The image lies in flash in these rows."
 )
 
 
