@@ -30,13 +30,18 @@ class Layout:
 
     def whole_extent(self, op: Operator, tensor: int) -> spatial.Extent:
         """How an operator outside of patch stages sees one of its tensors: with its rows, or as one row
-        of all pixels where the kernel allows. A dense layer's pixels are what its weights go over."""
+        of all pixels where the kernel allows. A dense layer's pixels are what its weights go over.
+
+        Convolutions of one pixel may do so even where the output lies over the input: they read two pixels,
+        then write two, and a distance that is enough for whole rows is enough for these.
+        """
         size = spatial.extent(self.graph.tensors[tensor])
         if op.kind is OpKind.FULLY_CONNECTED:
             outputs, depth = self.graph.input_of(op, 1).shape
             channels = outputs if tensor == op.outputs[0] else depth
             return spatial.Extent(1, size.bytes // channels, channels)
-        if not self.lowered[op.index].merge_rows or self._runs_ahead(op) or self._broadcasts(op):
+        apart = self._runs_ahead(op) and op.kind is not OpKind.CONV_2D
+        if not self.lowered[op.index].merge_rows or apart or self._broadcasts(op):
             return size
         divisors = (n for n in range(1, size.height + 1) if size.height % n == 0)
         rows = max(n for n in divisors if n == 1 or n * size.width <= LARGEST_ROW)

@@ -61,9 +61,14 @@ static source begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, i
 }
 
 /* The lane of an input row of the call; the row behind an odd number of rows is padding. */
-static mcu_lane lane_of(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row, int32_t offset) {
-    mcu_lane lane = mcu_find_lane(p, row < rows->rows + 2 ? rows->in[row] : NULL, 0, 1);
-    lane.from += lane.step != 0 ? offset : 0;
+static inline mcu_lane lane_of(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row,
+                               int32_t offset) {
+    const int8_t *in = row < rows->rows + 2 ? rows->in[row] : NULL;
+    const mcu_lane padding = {(const int8_t *)&p->zero_point, 0};
+    if (in == NULL) {
+        return padding;
+    }
+    const mcu_lane lane = {in + offset, p->channels};
     return lane;
 }
 

@@ -350,21 +350,29 @@ static void copy_left_over(const mcu_gemm *gemm, int8_t *out, const int8_t *from
     }
 }
 
-void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
+/* All channels, where some fill no block; apart, so that the usual case needs no stack. */
+__attribute__((noinline)) static void uneven_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
     const int32_t *stream = gemm->stream;
     if (gemm->channels >= 4) {
         stream = one_blocks(gemm, x, out);
     }
+    const mcu_gemm last = last_block(gemm, stream);
+    int8_t outputs[4];
+    one_blocks(&last, x, outputs);
+    copy_left_over(gemm, out, outputs);
+}
+
+void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
     if ((gemm->channels & 3) != 0) {
-        const mcu_gemm last = last_block(gemm, stream);
-        int8_t outputs[4];
-        one_blocks(&last, x, outputs);
-        copy_left_over(gemm, out, outputs);
+        uneven_one(gemm, x, out);
+    } else {
+        one_blocks(gemm, x, out);
     }
 }
 
-/* All channels, where some fill no block. */
-static void uneven_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
+/* The same of two pixels. */
+__attribute__((noinline)) static void uneven_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
+                                                  int8_t *out1) {
     const int32_t *stream = gemm->stream;
     if (gemm->channels >= 4) {
         stream = pair_blocks(gemm, x, out0, out1);
