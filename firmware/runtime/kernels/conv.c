@@ -179,8 +179,9 @@ static inline int is_short(const mcu_conv_params *p) {
 static int widen_easy_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
     if (is_short(p)) {
         short_run run0 = {x0 * p->in_channels, 0, 0, 0}, run1 = {x1 * p->in_channels, 0, 0, 0};
-        const int inside = x0 >= 0 && readable(p, rows, x1);
-        if (!inside && (!find_short_run(p, rows, x0, &run0) || !find_short_run(p, rows, x1, &run1))) {
+        const int inside0 = x0 >= 0 && readable(p, rows, x0), inside1 = x1 >= 0 && readable(p, rows, x1);
+        if ((!inside0 && !find_short_run(p, rows, x0, &run0)) ||
+            (!inside1 && !find_short_run(p, rows, x1, &run1))) {
             return 0;
         }
         widen_short_pair(p, rows, &run0, &run1, rows->scratch);

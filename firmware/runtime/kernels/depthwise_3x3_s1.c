@@ -27,6 +27,21 @@ typedef struct target {
     int32_t below;
 } target;
 
+/* How to walk along an output row, in bytes: to the next column; two columns at a time up to `length`; and
+ * `again` bytes more, from the last column on. An odd row's first two columns are computed alone, and the
+ * rest from the second column on. */
+typedef struct walk {
+    int32_t right;
+    int32_t length;
+    int32_t again;
+} walk;
+
+static walk find_walk(int32_t width, int32_t channels) {
+    const int odd = (width & 1) != 0;
+    const walk found = {channels, (odd ? 2 : width) * channels, odd ? (width - 2) * channels : 0};
+    return found;
+}
+
 /* What a strip is made of: columns [before, end) of it lie in the input, from `offset` bytes on in each of
  * 2 * pairs rows; the others are padding. */
 typedef struct source {
@@ -131,21 +146,6 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
 }
 
 #if MCU_TARGET
-
-/* How to walk along an output row, in bytes: to the next column; two columns at a time up to `length`; and
- * `again` bytes more, from the last column on. An odd row's first two columns are computed alone, and the
- * rest from the second column on. */
-typedef struct walk {
-    int32_t right;
-    int32_t length;
-    int32_t again;
-} walk;
-
-static walk find_walk(int32_t width, int32_t channels) {
-    const int odd = (width & 1) != 0;
-    const walk found = {channels, (odd ? 2 : width) * channels, odd ? (width - 2) * channels : 0};
-    return found;
-}
 
 /* clang-format off */
 
@@ -283,21 +283,21 @@ MCU_NAKED static void rectified_deep(const int32_t *stream MCU_IN_REGISTER,
 /* clang-format on */
 
 static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                              const target *to, int32_t width) {
-    const walk along = find_walk(width, p->channels);
+                              const target *to, int32_t width, const walk *along) {
     if (!p->rectified || width < 2) {
         any_channels(p, stream, strip, to, width);
     } else if (p->depth == SHALLOW) {
-        rectified_shallow(stream, strip, to, &along);
+        rectified_shallow(stream, strip, to, along);
     } else {
-        rectified_deep(stream, strip, to, &along);
+        rectified_deep(stream, strip, to, along);
     }
 }
 
 #else
 
 static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                              const target *to, int32_t width) {
+                              const target *to, int32_t width, const walk *along) {
+    (void)along;
     any_channels(p, stream, strip, to, width);
 }
 
@@ -323,11 +323,12 @@ void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
         const int32_t left = rows->out_width - x;
         const int32_t width = left < columns ? left : columns;
         const int32_t *stream = p->stream;
+        const walk along = find_walk(width, p->channels);
         const source from = begin_strip(p, rows, rows->in_x0 + x, (width > 1 ? width : 2) + 2, strip);
         find_targets(rows, x * p->channels, to);
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
             fill_strip(p, rows, &from, channel, strip);
-            convolve_channels(p, stream, strip, to, width);
+            convolve_channels(p, stream, strip, to, width, &along);
             stream += 4 * MCU_DEPTHWISE_3X3_WORDS;
             for (target *pair = to; pair->out != NULL; pair++) {
                 pair->out += 4;
