@@ -40,12 +40,22 @@ def test_readme_has_examples() -> None:
     assert len(console_examples(ROOT / "README.md")) >= 5
 
 
+def anchors(document: Path) -> set[str]:
+    """The headings of a Markdown file as links name them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_and_pictures_exist(document: Path) -> None:
     targets = re.findall(r"\]\(([^)]+)\)", document.read_text())
     for target in targets:
-        if not target.startswith("https://"):
-            assert (document.parent / target).is_file(), target
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = document.parent / name if name else document
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), target
 
 
 def test_documented_options_are_those_of_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
