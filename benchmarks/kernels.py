@@ -34,7 +34,6 @@ MODELS = (
     "ad01_int8",
     "mcunet_vww",
     "mcunet_detection",
-    "mcunetv2_large",
     "str_ww_ref_model",
 )
 
