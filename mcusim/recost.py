@@ -138,8 +138,13 @@ def _inferences(document: trace.Trace, total: Sequence[int]) -> trace.Inferences
 def _hot_instructions(
     document: trace.Trace, execution: Execution, model: str
 ) -> tuple[trace.HotInstruction, ...]:
-    cycles = execution.instruction_cycles(TimingModel(model), {h.address for h in document.hot_instructions})
+    """What an instruction waited for its data stays as it was."""
+    addresses = {hot.address for hot in document.hot_instructions}
+    before = execution.instruction_cycles(TimingModel(document.timing.model), addresses)
+    after = execution.instruction_cycles(TimingModel(model), addresses)
     return tuple(
-        msgspec.structs.replace(hot, cycles=cycles.get(hot.address, hot.cycles))
+        msgspec.structs.replace(
+            hot, cycles=hot.cycles + after.get(hot.address, 0) - before.get(hot.address, 0)
+        )
         for hot in document.hot_instructions
     )

@@ -8,7 +8,7 @@ call tree, and the deepest stack pointer. It stops emulation at watched function
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -172,6 +172,9 @@ class Counts:
     high_water: Sequence[int] = field(default_factory=tuple)
     """Per SRAM region: end of the highest written byte, relative to the region's start."""
     memory: MemoryCount = field(default_factory=MemoryCount)
+    waits: Mapping[int, int] = field(default_factory=dict)
+    """Cycles beyond those of the runs, by instruction: data that are not aligned, constants in flash, and,
+    at the start of a run, its code."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 4
+ABI = 5
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -226,6 +226,12 @@ class UnwrittenRow(Structure):
     _fields_ = (("count", c_uint64), ("pc", c_uint32), ("address", c_uint32))
 
 
+class WaitRow(Structure):
+    """mcusim_wait"""
+
+    _fields_ = (("cycles", c_uint64), ("pc", c_uint32), ("unused", c_uint32))
+
+
 class Totals(Structure):
     """mcusim_totals"""
 
@@ -250,6 +256,8 @@ class MemoryRow(Structure):
         ("lost_accesses", c_uint64),
         ("live_peak_bytes", c_uint32),
         ("unwritten", c_uint32),
+        ("waits", c_uint32),
+        ("unused", c_uint32),
     )
 
 
@@ -305,6 +313,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_high_water": (None, (_CORE, POINTER(c_uint32))),
     "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
     "mcusim_core_unwritten": (None, (_CORE, POINTER(UnwrittenRow))),
+    "mcusim_core_waits": (None, (_CORE, POINTER(WaitRow))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
     "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
 }

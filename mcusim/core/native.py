@@ -194,7 +194,7 @@ class NativeCore:
     def counts(self) -> Counts:
         """Everything counted so far; runs sorted by address."""
         totals = self._totals()
-        memory = self._memory()
+        memory, waits = self._memory()
         nodes = self._nodes(totals.nodes)
         high_water = (c_uint32 * len(self._kept[2]))()
         self._library.mcusim_core_high_water(self._handle, high_water)
@@ -208,6 +208,7 @@ class NativeCore:
             sp_min_chain=_chain(nodes, totals.sp_min_node),
             high_water=tuple(high_water),
             memory=memory,
+            waits=waits,
         )
 
     def close(self) -> None:
@@ -248,18 +249,21 @@ class NativeCore:
             for r in rows
         )
 
-    def _memory(self) -> MemoryCount:
+    def _memory(self) -> tuple[MemoryCount, dict[int, int]]:
         totals = lib.MemoryRow()
         self._library.mcusim_core_memory(self._handle, byref(totals))
         rows = (lib.UnwrittenRow * totals.unwritten)()
         self._library.mcusim_core_unwritten(self._handle, rows)
-        return MemoryCount(
+        memory = MemoryCount(
             touched_bytes=totals.touched_bytes,
             live_peak_bytes=totals.live_peak_bytes,
             unread_bytes=totals.unread_bytes,
             unwritten=tuple(UnwrittenRead(r.pc, r.address, r.count) for r in rows),
             lost_accesses=totals.lost_accesses,
         )
+        waits = (lib.WaitRow * totals.waits)()
+        self._library.mcusim_core_waits(self._handle, waits)
+        return memory, dict(sorted((row.pc, row.cycles) for row in waits))
 
 
 def _chain(nodes: Sequence[CallNode], node: int) -> tuple[int, ...]:

@@ -90,6 +90,7 @@ class TwinCore:
         """Forget all counts and start at ``address``."""
         self._reset(address, stack_pointer)
         self._waited = 0
+        self._waits: Counter[int] = Counter()
         if self._flash:
             self._flash.begin()
         self._memory.begin(measure)
@@ -160,6 +161,7 @@ class TwinCore:
             sp_min_chain=self._calls.chain(self._sp_min_node),
             high_water=tuple(self._memory.high_water(part) for part in self._spec.sram),
             memory=memory,
+            waits={pc: cycles for pc, cycles in sorted(self._waits.items()) if cycles},
         )
 
     def close(self) -> None:
@@ -240,7 +242,9 @@ class TwinCore:
         self._cycles += cost.cycles + self._waited
         self._waited = 0
         if self._flash:
-            self._cycles += self._flash.fetch(self._start, end, cost.cycles)
+            fetched = self._flash.fetch(self._start, end, cost.cycles)
+            self._cycles += fetched
+            self._waits[self._start] += fetched
         self._instructions += len(cost.instructions)
         self._commit_stack(cost.instructions)
         if following and cost.instructions:
@@ -252,13 +256,16 @@ class TwinCore:
         if self._spec.cycle_limit and self._cycles >= self._spec.cycle_limit:
             self._stop(Stop.CYCLES, 0)
 
-    def _waits_for(self, address: int, size: int, store: bool) -> None:
+    def _waits_for(self, pc: int, address: int, size: int, store: bool) -> None:
         """An access of the run took longer: data that are not aligned (rule 14), constants in flash."""
         step = self._model.parameters[Parameter.UNALIGNED]
+        waited = 0
         if size in (2, 4) and address % size:
-            self._waited += 2 * step if size == 4 and address & 1 else step
+            waited += 2 * step if size == 4 and address & 1 else step
         if self._flash and not store:
-            self._waited += sum(self._flash.read(address + offset) for offset in range(0, size, 4))
+            waited += sum(self._flash.read(address + offset) for offset in range(0, size, 4))
+        self._waited += waited
+        self._waits[pc] += waited
 
     def _commit_stack(self, run: Sequence[Instruction]) -> None:
         effect = stack_effect(run)

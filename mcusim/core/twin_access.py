@@ -46,8 +46,8 @@ def advance_it(state: int) -> int:
 class AccessTracker:
     """Follows the accesses of one engine and what lives in its SRAM."""
 
-    def __init__(self, uc: Uc, spec: CoreSpec, waits_for: Callable[[int, int, bool], None]) -> None:
-        """``waits_for`` hears of every access of an instruction: address, bytes, whether it is a store."""
+    def __init__(self, uc: Uc, spec: CoreSpec, waits_for: Callable[[int, int, int, bool], None]) -> None:
+        """``waits_for`` hears of every access: its instruction, address, bytes, whether it is a store."""
         self._uc = uc
         self._waits_for = waits_for
         self._code = spec.code
@@ -77,7 +77,7 @@ class AccessTracker:
         status = pending.access.status
         if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
             self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
-            self._waits_for(pending.address, pending.access.bytes, pending.access.store)
+            self._waits_for(pending.pc, pending.address, pending.access.bytes, pending.access.store)
 
     def pause(self, pc: int) -> None:
         """The engine rests at ``pc``; an access of the instruction there was refused."""

@@ -21,7 +21,7 @@ class InstructionCost:
 def by_address(
     counts: Counts, read: Callable[[int, int], bytes | None], model: TimingModel
 ) -> dict[int, InstructionCost]:
-    """Cost per instruction address, sorted; the cycles sum to those of the runs.
+    """Cost per instruction address, sorted; the cycles sum to the total if ``counts`` holds all runs.
 
     ``read`` gives the code, (address, size) to bytes. Raises InputError where it gives none.
     """
@@ -40,4 +40,6 @@ def by_address(
             address = instruction.address
             executions[address] = executions.get(address, 0) + run.count
             cycles[address] = cycles.get(address, 0) + spent * run.count
+    for address in cycles.keys() & counts.waits.keys():
+        cycles[address] += counts.waits[address]
     return {address: InstructionCost(executions[address], cycles[address]) for address in sorted(executions)}

@@ -40,7 +40,7 @@ def test_the_example_passes_and_updates_write_equal_files(example: Path) -> None
     baseline.unlink()
     assert "traces/filter.json: written" in run_suite(example, "--mcusim-update").stdout
     kept = baseline.read_bytes()
-    assert "written" not in run_suite(example, "--mcusim-update").stdout
+    assert "filter.json: written" not in run_suite(example, "--mcusim-update").stdout
     assert baseline.read_bytes() == kept
 
 

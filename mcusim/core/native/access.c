@@ -19,6 +19,7 @@ void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *f
     tracker->value_count = SOURCE_SLOT;
     tracker->values = allocate_zeroed(tracker->value_count, sizeof *tracker->values);
     tracker->unwritten = allocate_zeroed(MAXIMUM_UNWRITTEN, sizeof *tracker->unwritten);
+    waits_init(&tracker->waits);
     liveness_init(&tracker->live, spec->tracked_bytes);
 }
 
@@ -34,6 +35,7 @@ void access_free(access_tracker *tracker) {
             tracker->plans[i] = next;
         }
     }
+    waits_free(&tracker->waits);
     liveness_free(&tracker->live);
     free(tracker->values);
     free(tracker->unwritten);
@@ -46,6 +48,7 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->it_state = 0;
     tracker->lost = 0;
     tracker->waited = 0;
+    waits_clear(&tracker->waits);
     tracker->unwritten_count = 0;
     tracker->is_suspended = !tracker->spec->bank_count || !measure;
     liveness_begin(&tracker->live);
@@ -180,7 +183,9 @@ static inline void execute(access_tracker *tracker, const planned_access *access
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
         note(tracker, access->pc, address, access->size, access->store);
-        tracker->waited += wait_cycles(tracker, access, address);
+        uint32_t waited = wait_cycles(tracker, access, address);
+        tracker->waited += waited;
+        waits_add(&tracker->waits, access->pc, waited);
     }
 }
 

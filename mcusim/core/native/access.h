@@ -5,6 +5,7 @@
 #include "access_plan.h"
 #include "flash.h"
 #include "liveness.h"
+#include "waits.h"
 
 enum { PLAN_BUCKETS = 1 << 14 };
 
@@ -28,6 +29,7 @@ typedef struct {
     uint32_t unwritten_count;
     flash_unit *flash;
     uint32_t waited; /* cycles that accesses took beyond those of their runs, not yet charged */
+    wait_table waits;
     liveness live;
 } access_tracker;
 

@@ -125,7 +125,9 @@ static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
     uint32_t waited = core->memory.waited;
     core->memory.waited = 0;
     if (core->spec.flash.wait_states) {
-        waited += flash_fetch(&core->flash, edge->key.start, edge->key.end, edge->cycles);
+        uint32_t fetched = flash_fetch(&core->flash, edge->key.start, edge->key.end, edge->cycles);
+        waits_add(&core->memory.waits, edge->key.start, fetched);
+        waited += fetched;
     }
     return waited;
 }
@@ -335,6 +337,7 @@ void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
         .lost_accesses = core->memory.lost,
         .live_peak_bytes = figures.live_peak_bytes,
         .unwritten = core->memory.unwritten_count,
+        .waits = core->memory.waits.count,
     };
 }
 
@@ -381,4 +384,8 @@ void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
 
 void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads) {
     memcpy(reads, core->memory.unwritten, core->memory.unwritten_count * sizeof *reads);
+}
+
+void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits) {
+    waits_copy(&core->memory.waits, waits);
 }

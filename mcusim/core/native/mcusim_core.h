@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 4
+#define MCUSIM_CORE_ABI 5
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2 };
 
@@ -194,6 +194,13 @@ typedef struct {
     uint32_t address;
 } mcusim_unwritten_read;
 
+/* Cycles that an instruction took beyond those of its runs. */
+typedef struct {
+    uint64_t cycles;
+    uint32_t pc;
+    uint32_t unused;
+} mcusim_wait;
+
 typedef struct {
     uint64_t cycles;
     uint64_t instructions;
@@ -205,13 +212,16 @@ typedef struct {
     int32_t current_node; /* -1: nothing has begun */
 } mcusim_totals;
 
-/* See MemoryCount in mcusim/core/interface.py; `unwritten` is the number of rows. */
+/* See MemoryCount in mcusim/core/interface.py; `unwritten` and `waits`
+ * are numbers of rows. */
 typedef struct {
     uint64_t touched_bytes;
     uint64_t unread_bytes;
     uint64_t lost_accesses;
     uint32_t live_peak_bytes;
     uint32_t unwritten;
+    uint32_t waits;
+    uint32_t unused;
 } mcusim_memory_count;
 
 typedef struct {
@@ -267,6 +277,7 @@ MCUSIM_API void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nod
 MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers);
 MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
 MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads);
+MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);
 
 /* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run. */
 MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, uint32_t address,
