@@ -271,7 +271,9 @@ def test_without_memory_measurement(demo_elf: Demo) -> None:
 def test_interrupt_key_ends_an_endless_firmware(demo_elf: Demo, tmp_path: Path) -> None:
     path = tmp_path / "endless.elf"
     path.write_bytes(demo_elf("endless"))
-    script = "import sys, pathlib, mcusim.simulate as s; print('go', flush=True); "
+    # A test run in the background is started with the signal ignored, and so would be its children.
+    script = "import sys, pathlib, signal, mcusim.simulate as s; "
+    script += "signal.signal(signal.SIGINT, signal.default_int_handler); print('go', flush=True); "
     script += "s.simulate(pathlib.Path(sys.argv[1]), 'stm32f412zg', max_cycles=10**15)"
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
