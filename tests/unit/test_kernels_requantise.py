@@ -75,6 +75,23 @@ def test_rectified_scale_differs_only_below_the_zero_point(
             assert max(result, zero_point) == max(expected(acc, mantissa, shift, zero_point), zero_point)
 
 
+@given(MANTISSAS, st.integers(-128, 126), st.integers(-4000, 4000))
+@settings(max_examples=400, deadline=None)
+def test_no_shift_is_exact_where_negative_values_are_cut_off(
+    mantissa: int, zero_point: int, acc: int
+) -> None:
+    interval = Interval(np.array([-4000]), np.array([4000]))
+    assert (
+        prove_scales(interval, constants_of(mantissa, 0, zero_point, -128, 127)) is None or zero_point == -128
+    )
+    scales = prove_scales(interval, constants_of(mantissa, 0, zero_point, zero_point, 127))
+    assert scales is not None
+    wanted = min(max(expected(acc, mantissa, 0, zero_point), zero_point), 127)
+    for probe in (library().probe_scale, library().probe_scale_rectified):
+        result = probe(acc, scales[0].multiplier, scales[0].offset, scales[0].exponent)
+        assert min(max(result, zero_point), 127) == wanted
+
+
 @given(st.integers(-(1 << 31), (1 << 31) - 1), st.integers(0, (1 << 31) - 1), st.integers(-31, 8))
 @settings(max_examples=400, deadline=None)
 def test_general_requantisation_equals_the_reference(acc: int, mantissa: int, shift: int) -> None:

@@ -8,7 +8,8 @@
 
 /* Requantisation of one channel where the lowering has proved that it needs no left shift and that
  * nothing below overflows: multiplier is a Q31 mantissa (or 0), exponent e is 1 to 31 and offset is
- * (1 << (e - 1)) + (output zero point << e). */
+ * (1 << (e - 1)) + (output zero point << e). Where the activation cuts off what lies below the zero point,
+ * e may be 0, with the zero point as its offset. */
 typedef struct mcu_scale {
     int32_t multiplier;
     int32_t offset;

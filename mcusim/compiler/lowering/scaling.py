@@ -79,9 +79,12 @@ def _prove_scale(low: int, high: int, constants: MatrixConstants, channel: int) 
         # Requantisation is monotone, so an equal output at both ends is the output everywhere.
         return Scale(multiplier=0, offset=2 * outputs.pop() + 1, exponent=1, constant=True)
     exponent = -shift
-    if exponent < 1 or max(-low, high) >= ACCUMULATOR_LIMIT:
+    # Without a second rounding the sign, which the kernels take off it, would show in negative values; an
+    # activation that cuts those off hides it.
+    least = 0 if constants.act_min >= zero_point else 1
+    if exponent < least or max(-low, high) >= ACCUMULATOR_LIMIT:
         return None
-    offset = (1 << (exponent - 1)) + (zero_point << exponent)
+    offset = (1 << exponent >> 1) + (zero_point << exponent)
     # The product's high word is at most half of the doubled accumulator.
     greatest = max(abs(low), abs(high)) + 1
     if abs(offset) + greatest > INT32_MAX:
