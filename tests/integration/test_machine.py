@@ -279,9 +279,12 @@ def test_interrupt_key_ends_an_endless_firmware(demo_elf: Demo, tmp_path: Path) 
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
-    assert process.stdout.readline().strip() == b"go"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=20)
+    try:
+        assert process.stdout.readline().strip() == b"go"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert b"KeyboardInterrupt" in complaint
     assert process.returncode != 0
