@@ -89,7 +89,6 @@ def _lower_1x1(matrix: Matrix, in_channels: int) -> LoweredOp:
     quads = in_channels // 4
     return LoweredOp(
         kernel="mcu_conv_1x1",
-        source="conv_1x1.c",
         header=HEADER,
         params_type="mcu_conv_1x1_params",
         params=f"{{.gemm = {gemm_initialiser(matrix, quads)}, .in_channels = {in_channels}}}",
@@ -130,7 +129,6 @@ def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> Lowered
     quads = len(pairs) // 2
     return LoweredOp(
         kernel="mcu_conv",
-        source="conv.c",
         header=HEADER,
         params_type="mcu_conv_params",
         params=(
@@ -160,7 +158,6 @@ def lower_general(
     taps = window.kernel_h * window.kernel_w
     return LoweredOp(
         kernel="mcu_conv_general",
-        source="conv_general.c",
         header=HEADER,
         params_type="mcu_conv_general_params",
         params=(

@@ -120,7 +120,6 @@ def _lower_3x3(
     depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
         kernel=f"mcu_depthwise_3x3_s{stride}",
-        source=f"depthwise_3x3_s{stride}.c",
         header=HEADER,
         params_type="mcu_depthwise_params",
         params=_parameters(len(channels), constants, depth),
@@ -146,7 +145,6 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
 
     return LoweredOp(
         kernel="mcu_depthwise",
-        source="depthwise.c",
         header=HEADER,
         params_type="mcu_depthwise_any_params",
         params=(

@@ -41,7 +41,6 @@ def _pool_params(graph: Graph, op: Operator, window: Window) -> str:
 def _windowed(kernel: str, params_type: str, params: str, window: Window) -> LoweredOp:
     return LoweredOp(
         kernel=kernel,
-        source=f"{kernel.removeprefix('mcu_')}.c",
         header=HEADER,
         params_type=params_type,
         params=params,

@@ -38,9 +38,9 @@ class Constant:
 class LoweredOp:
     """An operator as a call of a row kernel.
 
-    ``kernel`` is the C symbol, defined in ``source`` (a file name under ``runtime/kernels``), declared
-    with ``params_type`` in ``header`` (under ``runtime/include``). ``params`` is the braced C
-    initialiser of a ``params_type``; it mentions constants as ``$name`` (see ``initialiser``).
+    ``kernel`` is the C symbol, declared with ``params_type`` in ``header`` (under ``runtime/include``).
+    ``params`` is the braced C initialiser of a ``params_type``; it mentions constants as ``$name`` (see
+    ``initialiser``).
 
     ``kernel_h`` to ``rows_per_call`` are the fields of ``mcu_op``. Operators that are not spatial see
     a view of one row: FULLY_CONNECTED and SOFTMAX work on one pixel of K channels.
@@ -54,7 +54,6 @@ class LoweredOp:
     """
 
     kernel: str
-    source: str
     header: str
     params_type: str
     params: str
@@ -88,11 +87,10 @@ def pixelwise(
 ) -> LoweredOp:
     """A kernel whose output pixels depend on the input pixel at their place alone.
 
-    Its source is named like the kernel without its prefix, and so, with a suffix, are its parameters.
+    Its parameters are named like the kernel, with a suffix, unless ``params_type`` says otherwise.
     """
     return LoweredOp(
         kernel=kernel,
-        source=f"{kernel.removeprefix('mcu_')}.c",
         header=HEADER,
         params_type=params_type or f"{kernel}_params",
         params=params,
