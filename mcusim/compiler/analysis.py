@@ -23,7 +23,7 @@ class LayerBytes:
 
 
 def layer_bytes(graph: Graph) -> tuple[LayerBytes, ...]:
-    """Live bytes of every operator in stored order, the network's input included."""
+    """Live bytes of every operator in execution order, the network's input included."""
     return tuple(
         LayerBytes(op.index, _live_bytes(graph, position), _live_bytes(graph, position, in_place=True))
         for position, op in enumerate(graph.operators)

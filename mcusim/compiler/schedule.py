@@ -105,7 +105,7 @@ def _automatic(spec: str, graph: Graph, input_in: InputIn, sram_bytes: int | Non
 
 
 def layer_schedule(graph: Graph) -> Schedule:
-    """Every operator as a whole, in stored order."""
+    """Every operator as a whole, in execution order."""
     operators = graph.operators
     return Schedule(name="layer", stages=(_op_stage(operators[0], operators[-1]),))
 
@@ -143,7 +143,8 @@ def position_of(graph: Graph, index: int) -> int:
     for position, op in enumerate(graph.operators):
         if op.index == index:
             return position
-    known = f"{graph.operators[0].index} to {graph.operators[-1].index}"
+    numbers = [op.index for op in graph.operators]
+    known = f"{min(numbers)} to {max(numbers)}"
     raise ScheduleError(f"{graph.name} has no operator {index} (its operators are {known}, as stored)")
 
 

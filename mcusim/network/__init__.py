@@ -17,12 +17,13 @@ ZOO_PREFIX = "zoo:"
 def load(model: str | Path, *, simplify: bool = True) -> Graph:
     """The network called ``model``: the path of a .tflite file, or ``zoo:NAME?parameter=value&...``.
 
-    ``simplify`` drops float32 edges and folds PAD into convolutions; without it the graph is as stored.
+    ``simplify`` drops float32 edges, folds PAD into convolutions and puts the operators in the order that
+    needs least memory; without it the graph is as stored.
     Raises InputError for a file that is no model, UnsupportedError for one that uses what mcusim does
     not have, UsageError for a name or parameter that does not exist.
     """
+    from mcusim.network import order, tflite_reader, validate, zoo
     from mcusim.network import simplify as simplification
-    from mcusim.network import tflite_reader, validate, zoo
 
     if str(model).startswith(ZOO_PREFIX):
         graph = zoo.build(str(model).removeprefix(ZOO_PREFIX))
@@ -32,6 +33,6 @@ def load(model: str | Path, *, simplify: bool = True) -> Graph:
         raise UsageError(f"{model} is neither a .tflite file nor zoo:NAME")
     validate.check(graph)
     if simplify:
-        graph = simplification.simplify(graph)
+        graph = order.reorder(simplification.simplify(graph))
         validate.check(graph)
     return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,12 @@ def mobilenet() -> Graph:
 
 
 def test_live_bytes_of_every_operator(models: Path) -> None:
+    """The tables are of the stored order."""
     tables = sorted(models.glob("*.fused.csv"))
     assert tables
     for path in tables:
-        graph = network.load(models / path.name.replace(".fused.csv", ".tflite"))
+        ordered = network.load(models / path.name.replace(".fused.csv", ".tflite"))
+        graph = replace(ordered, operators=tuple(sorted(ordered.operators, key=lambda op: op.index)))
         with path.open() as table:
             wanted = [
                 tuple(int(row[key]) for key in ("op", "live_bytes", "live_bytes_inplace_dw"))
