@@ -17,6 +17,32 @@ FORMAT = "mcusim.trace"
 VERSION = 1
 
 
+class FlashSymbol(msgspec.Struct, frozen=True, kw_only=True):
+    """``bytes`` of flash that belong to a name; ``part`` is "text", "constants", "weights" or "initial"
+    (first values of what lies in SRAM). A section's name in brackets stands for bytes in it that no symbol
+    claims."""
+
+    name: str
+    part: str
+    address: int
+    bytes: int
+
+
+class Flash(msgspec.Struct, frozen=True, kw_only=True):
+    """The five sums add up to ``flash_bytes`` of the firmware, those of ``symbols`` to all but the padding.
+
+    ``weight_bytes`` are constants that a network's layers own, 0 without a layer section. Symbols are sorted
+    by address.
+    """
+
+    text_bytes: int
+    constant_bytes: int
+    weight_bytes: int
+    initial_bytes: int
+    padding_bytes: int
+    symbols: tuple[FlashSymbol, ...] = ()
+
+
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     """``flash_bytes`` is everything the image occupies in flash; ``text_bytes`` the executable part;
     ``network`` the name of the network inside, empty without a layer section."""
@@ -28,6 +54,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     static_sram_bytes: int
     build: dict[str, Any]
     network: str = ""
+    flash: Flash | None = None
 
 
 class ChipInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,13 +103,28 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
     high_water_bytes: int
 
 
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack that was used. ``pointer`` is "msp" or "psp"; ``name`` the symbol that it lies in, "main" for
+    that of reset. ``bytes`` is its deepest point, with the calls made there, outermost first.
+    ``reserved_bytes`` is what the static data hold for it; 0 for a stack that counts by itself."""
+
+    name: str
+    pointer: str
+    bytes: int
+    reserved_bytes: int = 0
+    chain: tuple[str, ...] = ()
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """sram_peak = static + arena + scratch + stack + heap. ``input_bytes`` lies inside ``arena_bytes``.
 
-    Touched, live and unread bytes are 0 where accesses were not followed. ``touched_bytes``: distinct SRAM
-    bytes read or written; ``live_peak_bytes``: the most that at one moment held a value still to be read;
-    ``unread_bytes``: bytes written whose value nobody read, each time counted. ``stack_chain``: the
-    functions, outermost first, that were being called when the stack was deepest.
+    Touched, live, dead and unread bytes are 0 where accesses were not followed. ``touched_bytes``: distinct
+    SRAM bytes read or written; ``live_peak_bytes``: the most that at one moment held a value still to be
+    read, and the same for arena and heap alone; ``dead_bytes``: the SRAM peak beyond that; ``unread_bytes``:
+    bytes written whose value nobody read, each time counted. ``live``: pairs of a cycle and the most bytes
+    that were live from then to the next pair's cycle. ``stack_chain``: the functions, outermost first, that
+    were being called when the main stack was deepest. ``stacks`` tells all stacks apart; ``stack_bytes`` sums
+    those outside the static data.
     """
 
     sram_peak_bytes: int
@@ -98,13 +140,19 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     live_peak_bytes: int = 0
     unread_bytes: int = 0
     stack_chain: tuple[str, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    dead_bytes: int = 0
+    arena_live_peak_bytes: int = 0
+    heap_live_peak_bytes: int = 0
+    live: tuple[tuple[int, int], ...] = ()
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """``macs``: of the calls made. ``cycles_low``, ``cycles_high``: as of the totals. ``touched_bytes``:
     distinct SRAM bytes read or written, the stack's among them. ``live_peak_bytes``: the most SRAM bytes that
-    at one moment held a value still to be read, by the layer or after it. Both are 0 where accesses were not
-    followed. ``stack_bytes``: below the layer's entry."""
+    at one moment held a value still to be read, by the layer or after it; ``dead_bytes``: those of the run's
+    SRAM peak that at no moment of the layer did; ``unread_bytes``: bytes that it wrote and nobody read. All
+    are 0 where accesses were not followed. ``stack_bytes``: below the layer's entry."""
 
     index: int
     name: str
@@ -122,6 +170,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     stage: int = 0
     cycles_low: int = 0
     cycles_high: int = 0
+    dead_bytes: int = 0
+    unread_bytes: int = 0
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,13 +213,16 @@ class HotInstruction(msgspec.Struct, frozen=True, kw_only=True):
 
 class MemorySpan(msgspec.Struct, frozen=True, kw_only=True):
     """``bytes`` of SRAM at ``address`` that from cycle ``start`` to ``end`` held what ``layers[layer]``
-    wrote (-1: code outside all layers). Whole pieces of a bank; who wrote a piece last has all of it."""
+    wrote (-1: code outside all layers). Whole pieces of a bank; who wrote a piece last has all of it. It was
+    read for the last time by a layer that ended at ``live_until`` (``start``: by none), and dead from then
+    on."""
 
     address: int
     bytes: int
     start: int
     end: int
     layer: int
+    live_until: int = 0
 
 
 class Inferences(msgspec.Struct, frozen=True, kw_only=True):
