@@ -6,11 +6,15 @@ reads it. It is the only thing besides code that an image carries for mcusim, an
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
 
 SECTION_NAME = ".mcusim.layers"
+
+OPERATOR_CONSTANT = re.compile(r"mcu_\d{3,}_\w")
+"""How the names of constants begin that one operator owns: mcu_, its index, and what they are."""
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

@@ -161,11 +161,15 @@ class Image:
         return Sizes(
             text=sum(section.size for section in self.sections if section.executable)
             or sum(len(segment.data) for segment in self.segments if segment.executable),
-            flash=sum(len(segment.data) for segment in self.segments if _in_flash(chip, segment)),
+            flash=sum(len(segment.data) for segment in self.flash_segments(chip)),
             static_sram=static,
             arena=arena_bytes,
             scratch=scratch_bytes,
         )
+
+    def flash_segments(self, chip: Chip) -> tuple[Segment, ...]:
+        """What a programmer writes to the flash of ``chip``."""
+        return tuple(segment for segment in self.segments if segment.data and _in_flash(chip, segment))
 
     def _reserved(self) -> list[tuple[int, int]]:
         """Ranges in SRAM that are counted under a name of their own: arena, scratch, stack, heap."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcusim import trace
 from mcusim.chips import Chip
 from mcusim.image import Image
-from mcusim.profile import execution
+from mcusim.profile import execution, flash
 from mcusim.profile.profile import LayerCost, Profile, function_start
 
 
@@ -151,6 +151,7 @@ def _firmware(image: Image, chip: Chip) -> trace.Firmware:
         static_sram_bytes=sizes.static_sram,
         build=image.layers.build if image.layers else {},
         network=image.layers.network if image.layers else "",
+        flash=flash.measure(image, chip),
     )
 
 
