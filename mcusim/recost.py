@@ -9,7 +9,9 @@ import msgspec
 
 from mcusim import trace
 from mcusim.errors import InputError
+from mcusim.profile import flash_reads
 from mcusim.profile.execution import Execution, unpack
+from mcusim.timing.flash import FlashTiming
 from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 from mcusim.timing.rules import Bound
 
@@ -31,45 +33,70 @@ def with_bounds(document: trace.Trace) -> trace.Trace:
     return _with_bounds(document, low, high)
 
 
-def recost(document: trace.Trace, *, model: str, chip: trace.ChipInfo) -> trace.Trace:
+def recost(
+    document: trace.Trace, *, model: str, chip: trace.ChipInfo, flash: FlashTiming | None = None
+) -> trace.Trace:
     """The trace that a run of the same firmware with the same inputs on ``chip`` would give.
 
-    Host figures stay those of the run. Raises InputError if the trace does not hold its execution or is of
-    other wait states, and UsageError for an unknown model.
+    ``flash``: the chip's, if its wait states are to be charged. Cycles are exact but for one thing: how much
+    of its waiting prefetch hides is as under the model that the firmware was run with. Host figures stay
+    those of the run. Hot instructions are left out where others would wait. Raises InputError if the trace
+    does not hold its execution, or no reads of a flash like this one, and UsageError for an unknown model.
     """
     if document.execution is None:
         raise InputError("the trace does not hold what was executed, so it cannot be costed again")
-    if chip.wait_states != document.chip.wait_states:
-        raise InputError(
-            f"the trace is of {document.chip.wait_states} wait states; what {chip.wait_states} would cost "
-            "follows from the order of execution, so run the firmware again"
-        )
     execution = unpack(document.execution)
-    low, best, high = (_costs(document, execution, model, bound) for bound in Bound)
+    waits = _more_waits(document, document.execution, chip, flash)
+    low, best, high = (_costs(document, execution, model, bound, waits) for bound in Bound)
     again = _with_costs(document, best)
     again = msgspec.structs.replace(
         again,
         chip=chip,
-        timing=_timing(model, document),
+        timing=_timing(model, document, chip.wait_states),
         totals=msgspec.structs.replace(again.totals, seconds=again.totals.cycles / chip.clock_hz),
-        hot_instructions=_hot_instructions(document, execution, model),
+        hot_instructions=() if any(waits) else _hot_instructions(document, execution, model),
     )
     return _with_bounds(again, low, high)
 
 
-def _timing(model: str, document: trace.Trace) -> trace.TimingInfo:
+def _more_waits(
+    document: trace.Trace, packed: trace.Execution, chip: trace.ChipInfo, flash: FlashTiming | None
+) -> list[int]:
+    """Cycles per place that reads of ``flash`` take more than those of the run's did."""
+    before, places = document.chip, len(packed.places)
+    if chip.wait_states == before.wait_states and (chip.name == before.name or not chip.wait_states):
+        return [0] * places
+    if not packed.flashes:
+        raise InputError(
+            f"the trace is of {before.wait_states} wait states on {before.name} and does not say how often "
+            "flash was read; run the firmware again with -o, and its trace can be costed at any number"
+        )
+    old = flash_reads.place_waits(packed.flashes[0], before.wait_states, places)
+    kept = flash_reads.find(packed.flashes, flash) if flash else packed.flashes[0]
+    if kept is None:
+        raise InputError(f"the trace does not say how often a flash like that of {chip.name} would be read")
+    new = flash_reads.place_waits(kept, chip.wait_states, places)
+    return [after - now for after, now in zip(new, old, strict=True)]
+
+
+def _timing(model: str, document: trace.Trace, wait_states: int) -> trace.TimingInfo:
     addresses = document.memory.touched_bytes > 0
-    error = known_error(model, wait_states=document.chip.wait_states, addresses=addresses)
+    error = known_error(model, wait_states=wait_states, addresses=addresses)
     return trace.TimingInfo(model=model, version=MODEL_VERSION, error=error)
 
 
-def _costs(document: trace.Trace, execution: Execution, model: str, bound: Bound) -> _Costs:
+def _costs(
+    document: trace.Trace, execution: Execution, model: str, bound: Bound, waits: Sequence[int] = ()
+) -> _Costs:
+    """``waits``: cycles by place to add to those that the trace holds beside its runs."""
     packed = document.execution
     places = packed.places if packed else ()
     cycles = execution.place_cycles(TimingModel(model, bound), len(places))
     column = 1 + list(Bound).index(bound)
     for other in packed.other if packed else ():
         cycles[other[0]] += other[column]
+    for place, more in enumerate(waits):
+        cycles[place] += more
     nodes, layers = [0] * len(document.call_tree), [0] * len(document.layers)
     for (node, layer), spent in zip(places, cycles, strict=True):
         nodes[node] += spent

@@ -64,6 +64,7 @@ def simulate(
     model: str = DEFAULT_MODEL,
     capture: bool = False,
     memory_map: bool = False,
+    survey_flashes: bool = False,
 ) -> SimulationResult:
     """Run ``elf`` on ``chip`` to its end.
 
@@ -71,7 +72,8 @@ def simulate(
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
     matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` follows every access
     to SRAM, ``console`` gets the firmware's output.
-    ``memory_map`` keeps which layer's data lay where in SRAM over time, at some cost in time.
+    ``memory_map`` keeps which layer's data lay where in SRAM over time, ``survey_flashes`` what it takes to
+    cost the trace again at other wait states; both at some cost in time.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
     """
@@ -90,6 +92,7 @@ def simulate(
         core=core,
         model=model,
         measure_sram=memory,
+        survey_flashes=survey_flashes,
     )
     machine = Machine(image, chip, setup)
     try:
@@ -296,5 +299,6 @@ class _Run:
                 profile, self._image, self._machine.memory.read, TimingModel(self._model)
             ),
             memory_map=self._spans,
+            surveyed=self._machine.spec.surveyed,
         )
         return with_bounds(built)

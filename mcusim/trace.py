@@ -234,17 +234,31 @@ class Inferences(msgspec.Struct, frozen=True, kw_only=True):
     cycles_mean: float
 
 
+class FlashReads(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a kind of flash would be read, so that its wait states can be charged afterwards: where it
+    appears, lines, ways and bytes a line of its caches of ``code`` and ``data``, and whether it has a
+    ``prefetch``. ``reads`` is packed (see mcusim.profile.flash_reads)."""
+
+    starts: tuple[int, ...]
+    code: tuple[int, int, int]
+    data: tuple[int, int, int]
+    prefetch: bool
+    reads: str
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """What ran, for costing it again. ``code`` and ``runs`` are packed (see mcusim.profile.execution): the
     code, and how often every linear run of it was executed in each place. ``places``: pairs of a node of the
     call tree and the layer it worked for (its position, -1 for none). ``other``: place, and low, best and
-    high cycles spent there beside those of the runs. ``network_call``: function that is the network's."""
+    high cycles spent there beside those of the runs. ``network_call``: function that is the network's.
+    ``flashes``: the chip's own, then others; empty where they were not surveyed."""
 
     code: str
     runs: str
     places: tuple[tuple[int, int], ...]
     other: tuple[tuple[int, int, int, int], ...] = ()
     network_call: int = -1
+    flashes: tuple[FlashReads, ...] = ()
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):

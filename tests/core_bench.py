@@ -13,6 +13,7 @@ from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_ALL, Uc,
 
 from mcusim import core
 from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, SramRegion, Stop, TrackedBank, Watch
+from mcusim.timing.flash import FlashTiming
 
 Prefer = Literal["native", "twin"]
 SRAM, SRAM_SIZE = 0x20000000, 0x4000
@@ -55,6 +56,7 @@ class Bench:
     stack_limit: int = 0
     cycle_limit: int = 0
     model: str = "m5"
+    surveyed: Sequence[FlashTiming] = ()
 
     def __post_init__(self) -> None:
         self.sram = (ctypes.c_uint8 * SRAM_SIZE)()
@@ -71,6 +73,7 @@ class Bench:
             self.stack_limit,
             self.cycle_limit,
             [TrackedBank((SRAM,), memoryview(self.sram).cast("B"))],
+            surveyed=self.surveyed,
         )
         self.core = core.create(self.uc, spec, self.prefer)
 

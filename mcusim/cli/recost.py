@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcusim.cli.options import ClockOption, ForceOption, QuietOption
+from mcusim.cli.options import ClockOption, ForceOption, QuietOption, WaitStatesOption
 
 if TYPE_CHECKING:
+    from mcusim.timing.flash import FlashTiming
     from mcusim.trace import ChipInfo, Trace
 
 NAME = "recost"
@@ -21,6 +22,7 @@ def command(
         str | None, typer.Option("--chip", metavar="NAME", help="Another chip (default: the trace's).")
     ] = None,
     clock: ClockOption = None,
+    wait_states: WaitStatesOption = None,
     timing: Annotated[
         str | None, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2 or m5.")
     ] = None,
@@ -39,19 +41,34 @@ def command(
 
     claim([output], force=force)
     kept = load(trace)
-    again = recost(kept, model=timing or kept.timing.model, chip=_chip(kept, chip, clock))
+    target, flash = _target(kept, chip, clock, wait_states)
+    again = recost(kept, model=timing or kept.timing.model, chip=target, flash=flash)
     if output is not None:
         write(output, dump(again))
     if not quiet:
         terminal.render(again, open_console())
 
 
-def _chip(kept: Trace, name: str | None, clock: str | None) -> ChipInfo:
+def _target(
+    kept: Trace, name: str | None, clock: str | None, wait_states: int | None
+) -> tuple[ChipInfo, FlashTiming | None]:
+    """The chip to cost for and its flash; the trace's chip as it was where nothing else is said."""
     import msgspec
 
     from mcusim import chips
-    from mcusim.cli.values import frequency
+    from mcusim.cli.values import chip_at
+    from mcusim.errors import UsageError
     from mcusim.profile.document import chip_info
+    from mcusim.timing.chip_flash import flash_timing
 
-    chip = chip_info(chips.load(name)) if name else kept.chip
-    return msgspec.structs.replace(chip, clock_hz=frequency(clock)) if clock else chip
+    if name is None and clock is None and wait_states is None:
+        return kept.chip, None
+    if name is None and kept.chip.name not in chips.names():
+        raise UsageError(
+            f"{kept.chip.name}, the trace's chip, is not one that mcusim knows; name it by --chip"
+        )
+    chip = chip_at(name or kept.chip.name, clock, wait_states)
+    info = chip_info(chip)
+    if name is None and clock is None:
+        info = msgspec.structs.replace(info, clock_hz=kept.chip.clock_hz)
+    return info, flash_timing(chip)

@@ -81,6 +81,7 @@ def command(
         console=console_text,
         memory_map=memory_map,
         model=timing,
+        survey_flashes=trace is not None,
     )
     console_text.close()
     if trace is not None:

@@ -75,7 +75,8 @@ class CoreSpec:
     ``model`` names a fetch and pipeline variant of ``mcusim.timing``. ``functions`` is sorted by start.
     ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
     memory is not measured, and what depends on addresses (data that are not aligned, constants in flash) is
-    not charged. ``flash``: what its reads cost, None for nothing.
+    not charged. ``flash``: what its reads cost, None for nothing. ``surveyed``: flashes whose reads are
+    counted beside that, without charging them.
     """
 
     model: str
@@ -86,6 +87,7 @@ class CoreSpec:
     cycle_limit: int = 0
     tracked: Sequence[TrackedBank] = ()
     flash: FlashTiming | None = None
+    surveyed: Sequence[FlashTiming] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,9 @@ class Counts:
     waits: Mapping[int, int] = field(default_factory=dict)
     """Cycles beyond those of the runs, by instruction: data that are not aligned, constants in flash, and,
     at the start of a run, its code."""
+    flash_reads: Sequence[Sequence[Sequence[int]]] = ()
+    """Per surveyed flash and node of the call tree: reads that wait, by the cycles of each that prefetch did
+    before it is wanted (``timing.flash.AHEAD`` counters, the last for as many or more)."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 5
+ABI = 6
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -166,11 +166,13 @@ class Spec(Structure):
         ("emulator", Emulator),
         ("timing", POINTER(Timing)),
         ("flash", Flash),
+        ("surveyed", POINTER(Flash)),
         ("accesses", POINTER(AccessTable)),
         ("banks", POINTER(Bank)),
         ("code", POINTER(Region)),
         ("sram", POINTER(Region)),
         ("functions", POINTER(Function)),
+        ("surveyed_count", c_uint32),
         ("bank_count", c_uint32),
         ("tracked_bytes", c_uint32),
         ("code_count", c_uint32),
@@ -314,6 +316,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
     "mcusim_core_unwritten": (None, (_CORE, POINTER(UnwrittenRow))),
     "mcusim_core_waits": (None, (_CORE, POINTER(WaitRow))),
+    "mcusim_core_flash_reads": (None, (_CORE, c_uint32, POINTER(c_uint64))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
     "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import byref, c_uint32, c_void_p
+from ctypes import byref, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from mcusim.core.interface import (
     TrackedBank,
     UnwrittenRead,
 )
-from mcusim.timing.flash import CacheShape, FlashTiming
+from mcusim.timing.flash import AHEAD, CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
 
 
@@ -117,11 +117,14 @@ class NativeCore:
         self._timing = lib.timing_table(TimingModel(spec.model))
         code, sram, functions = _regions(spec.code), _regions(spec.sram), _functions(spec.functions)
         banks = _banks(spec.tracked, spec.code)
-        self._kept = (spec, code, sram, functions, banks)
+        surveyed = (lib.Flash * len(spec.surveyed))(*map(_flash, spec.surveyed))
+        self._kept = (spec, code, sram, functions, banks, surveyed)
         native = lib.Spec(
             emulator=_emulator(uc),
             timing=ctypes.pointer(self._timing),
             flash=_flash(spec.flash),
+            surveyed=surveyed,
+            surveyed_count=len(surveyed),
             accesses=ctypes.pointer(lib.access_table()),
             banks=banks,
             bank_count=len(banks),
@@ -209,6 +212,7 @@ class NativeCore:
             high_water=tuple(high_water),
             memory=memory,
             waits=waits,
+            flash_reads=[self._flash_reads(i, len(nodes)) for i in range(len(self._kept[0].surveyed))],
         )
 
     def close(self) -> None:
@@ -264,6 +268,11 @@ class NativeCore:
         waits = (lib.WaitRow * totals.waits)()
         self._library.mcusim_core_waits(self._handle, waits)
         return memory, dict(sorted((row.pc, row.cycles) for row in waits))
+
+    def _flash_reads(self, flash: int, nodes: int) -> list[tuple[int, ...]]:
+        counts = (c_uint64 * (nodes * AHEAD))()
+        self._library.mcusim_core_flash_reads(self._handle, flash, counts)
+        return [tuple(counts[node * AHEAD : (node + 1) * AHEAD]) for node in range(nodes)]
 
 
 def _chain(nodes: Sequence[CallNode], node: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Sto
 from mcusim.core.twin_access import AccessTracker
 from mcusim.core.twin_calls import CallState, Moment
 from mcusim.timing.decode import Instruction
-from mcusim.timing.flash import FlashUnit
+from mcusim.timing.flash import FlashSurvey, FlashUnit
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import RunCost, TimingModel, ends_line
 from mcusim.timing.rules import Parameter
@@ -58,6 +58,7 @@ class TwinCore:
         self._starts = [function.start for function in spec.functions]
         self._by_start = {function.start: function for function in spec.functions}
         self._flash = FlashUnit(spec.flash) if spec.flash else None
+        self._survey = FlashSurvey(spec.surveyed)
         self._memory = AccessTracker(uc, spec, self._waits_for)
         self._calls = CallState(self._by_start, self._memory)
         self._costs: dict[tuple[int, int, bool], RunCost] = {}
@@ -93,6 +94,7 @@ class TwinCore:
         self._waits: Counter[int] = Counter()
         if self._flash:
             self._flash.begin()
+        self._survey.begin(is_on=measure)
         self._memory.begin(measure)
         self._calls.reset()
         function = self._function_at(address)
@@ -162,6 +164,9 @@ class TwinCore:
             high_water=tuple(self._memory.high_water(part) for part in self._spec.sram),
             memory=memory,
             waits={pc: cycles for pc, cycles in sorted(self._waits.items()) if cycles},
+            flash_reads=[
+                self._survey.counts(i, len(self._calls.nodes)) for i in range(len(self._spec.surveyed))
+            ],
         )
 
     def close(self) -> None:
@@ -245,6 +250,7 @@ class TwinCore:
             fetched = self._flash.fetch(self._start, end, cost.cycles)
             self._cycles += fetched
             self._waits[self._start] += fetched
+        self._survey.commit(self._calls.current, self._start, end, cost.cycles)
         self._instructions += len(cost.instructions)
         self._commit_stack(cost.instructions)
         if following and cost.instructions:
@@ -264,6 +270,8 @@ class TwinCore:
             waited += 2 * step if size == 4 and address & 1 else step
         if self._flash and not store:
             waited += sum(self._flash.read(address + offset) for offset in range(0, size, 4))
+        if not store:
+            self._survey.read(address, size)
         self._waited += waited
         self._waits[pc] += waited
 

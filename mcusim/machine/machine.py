@@ -34,9 +34,8 @@ from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import Access, Blame
-from mcusim.machine.flash import flash_timing
 from mcusim.machine.memory import DebugPort, Memory
-from mcusim.timing.flash import FlashTiming
+from mcusim.timing.chip_flash import flash_timing, flashes_beside
 
 if TYPE_CHECKING:
     from unicorn.unicorn_py3.unicorn import Uc
@@ -74,8 +73,9 @@ class Setup:
 
     ``watches``: function starts to what the core does there. ``layer_names``: function starts to the words
     that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart;
-    ``measure_sram``: whether they are looked for at all. ``cycle_limit``: 0 for none. ``console`` gets the
-    firmware's output as it comes.
+    ``measure_sram``: whether they are looked for at all. ``survey_flashes``: count reads of flash for every
+    chip that is known, see ``CoreSpec``. ``cycle_limit``: 0 for none. ``console`` gets the firmware's output
+    as it comes.
     """
 
     watches: Mapping[int, Watch] = field(default_factory=dict)
@@ -86,6 +86,7 @@ class Setup:
     core: Literal["native", "twin"] = "native"
     model: str = "m5"
     measure_sram: bool = True
+    survey_flashes: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Machine:
         self.warnings: list[str] = []
         self.host_seconds = 0.0
         self._blame = Blame(image, chip, self.memory, setup.layer_names)
-        self.spec = self._core_spec(image, flash_timing(chip))
+        self.spec = self._core_spec(image, chip)
         self.core: Core = core.create(cast("Uc", self._engine), self.spec, prefer=setup.core)
         self.port = DebugPort(self.memory, self._note)
         self._semihosting = semihosting.Semihosting(
@@ -275,7 +276,7 @@ class Machine:
         self._reset_requested = True
         self._engine.emu_stop()
 
-    def _core_spec(self, image: Image, flash: FlashTiming | None) -> CoreSpec:
+    def _core_spec(self, image: Image, chip: Chip) -> CoreSpec:
         watches = self._setup.watches
         functions = tuple(
             FunctionRange(function.start, function.end, watches.get(function.start, Watch.NOTHING))
@@ -295,7 +296,8 @@ class Machine:
             tracked=self._tracked_banks(),
             stack_limit=image.stack_limit or 0,
             cycle_limit=self._setup.cycle_limit,
-            flash=flash,
+            flash=flash_timing(chip),
+            surveyed=flashes_beside(chip) if self._setup.survey_flashes else (),
         )
 
     def _tracked_banks(self) -> tuple[TrackedBank, ...]:

@@ -10,6 +10,7 @@ from mcusim.chips import Chip
 from mcusim.image import Image
 from mcusim.profile import execution, flash
 from mcusim.profile.profile import LayerCost, Profile, function_start
+from mcusim.timing.flash import FlashTiming
 
 
 def build(
@@ -26,6 +27,7 @@ def build(
     read: Callable[[int, int], bytes | None],
     hot_instructions: tuple[trace.HotInstruction, ...] = (),
     memory_map: tuple[trace.MemorySpan, ...] = (),
+    surveyed: Sequence[FlashTiming] = (),
 ) -> trace.Trace:
     """The document of one run; ``inference_cycles`` of every network call that returned. ``read`` gives the
     code, (address, size) to bytes."""
@@ -50,7 +52,7 @@ def build(
         memory_map=memory_map,
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
-        execution=execution.record(profile, image, tree.node_of, read, timing.model),
+        execution=execution.record(profile, image, tree.node_of, read, timing.model, surveyed),
         warnings=tuple(warnings),
         host=host,
     )

@@ -7,8 +7,6 @@ before), size, taken, place (unsigned 32 bits) and count (unsigned 64 bits).
 
 from __future__ import annotations
 
-import base64
-import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,7 +20,10 @@ from mcusim.core.costing import CodeRun, run_cycles
 from mcusim.core.interface import RunCount
 from mcusim.errors import InputError
 from mcusim.image import Image
+from mcusim.profile import flash_reads
+from mcusim.profile.packing import compressed, expanded
 from mcusim.profile.profile import Profile, function_start, layer_owners
+from mcusim.timing.flash import FlashTiming
 from mcusim.timing.model import TimingModel
 
 _WORD, _LONG = np.dtype("<u4"), np.dtype("<u8")
@@ -83,9 +84,10 @@ def record(
     tree_nodes: Sequence[int],
     read: Callable[[int, int], bytes | None],
     model: str,
+    surveyed: Sequence[FlashTiming] = (),
 ) -> trace.Execution | None:
     """What the trace keeps; ``tree_nodes`` are the nodes of its call tree that the core's belong to,
-    ``model`` is the one that the core counted with.
+    ``model`` is the one that the core counted with, ``surveyed`` are the flashes whose reads it counted.
 
     None if code that was executed cannot be read any more.
     """
@@ -109,6 +111,7 @@ def record(
         places=tuple(places),
         other=tuple((place, more, more, more) for place, more in other if more),
         network_call=_network_call(profile, image),
+        flashes=flash_reads.record(surveyed, counts.flash_reads, place_of),
     )
 
 
@@ -159,23 +162,15 @@ def pack(execution: Execution) -> tuple[str, str]:
     columns = np.stack([starts, sizes, table[:, 2], table[:, 3]]).astype(_WORD)
     counts = np.array([row[_COLUMNS] for row in rows], _LONG)
     runs = np.array([len(rows)], _WORD).tobytes() + columns.tobytes() + counts.tobytes()
-    return _compressed(code), _compressed(runs)
-
-
-def _compressed(raw: bytes) -> str:
-    return base64.b64encode(zlib.compress(raw, 9)).decode()
+    return compressed(code), compressed(runs)
 
 
 def unpack(packed: trace.Execution) -> Execution:
     """Raises InputError if the texts are damaged."""
     try:
-        return Execution(_pieces(_expanded(packed.code)), _counts(_expanded(packed.runs)))
-    except (ValueError, IndexError, zlib.error) as error:
+        return Execution(_pieces(expanded(packed.code)), _counts(expanded(packed.runs)))
+    except (ValueError, IndexError) as error:
         raise InputError(f"the execution in the trace cannot be read ({error})") from error
-
-
-def _expanded(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text, validate=True))
 
 
 def _pieces(raw: bytes) -> dict[int, bytes]:

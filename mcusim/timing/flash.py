@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+AHEAD = 16
+"""Counters of ``FlashUnit.missing_lines``: as many as there can be wait states, and none."""
+
 NO_LINE = -2
 """Before the first read; no line is behind it."""
 
@@ -38,6 +41,11 @@ class FlashTiming:
     code: CacheShape
     data: CacheShape
     prefetch: bool
+
+    def is_like(self, other: FlashTiming) -> bool:
+        """Whether reads of the one wait when those of the other do, if for another number of cycles."""
+        shape, others = (self.code, self.data, self.prefetch), (other.code, other.data, other.prefetch)
+        return shape == others and tuple(self.starts) == tuple(other.starts)
 
     def offset(self, address: int) -> int | None:
         """From the start of flash, None outside."""
@@ -84,33 +92,75 @@ class FlashUnit:
 
     def fetch(self, start: int, end: int, cycles: int) -> int:
         """Waiting for the code of a run [start, end) that takes ``cycles`` otherwise."""
+        states = self._timing.wait_states
+        return sum(max(0, states - ahead) for ahead in self.missing_lines(start, end, cycles))
+
+    def missing_lines(self, start: int, end: int, cycles: int) -> list[int]:
+        """For every line of that code that has to be read, the cycles of reading that prefetch did before it
+        is wanted. Wait states change neither."""
         offset = self._timing.offset(start)
         if offset is None:
-            return 0
+            return []
         size = self._timing.code.line_bytes
         # A run's cycles are spread evenly over its bytes.
         per_line = cycles * size // (end - start)
         lines = range(offset // size, (offset + end - start - 1) // size + 1)
-        return sum(self._fetch_line(line, per_line) for line in lines)
+        ahead = (self._fetch_line(line, per_line) for line in lines)
+        return [cycles for cycles in ahead if cycles is not None]
 
-    def _fetch_line(self, line: int, cycles_before: int) -> int:
+    def _fetch_line(self, line: int, cycles_before: int) -> int | None:
+        """Cycles of reading that are done already, None if the line is at hand."""
         present, self._line = self._line, line
         if line == present or self._code.holds(line):
-            return 0
-        wait = self._timing.wait_states
-        if self._timing.prefetch and line == present + 1:
-            wait = min(wait, max(0, wait + 1 - cycles_before))
+            return None
         self._code.insert(line)
-        return wait
+        return max(0, cycles_before - 1) if self._timing.prefetch and line == present + 1 else 0
 
     def read(self, address: int) -> int:
         """Waiting for a constant at ``address``."""
+        return self._timing.wait_states if self.misses(address) else 0
+
+    def misses(self, address: int) -> bool:
+        """Whether the line of a constant at ``address`` has to be read."""
         offset = self._timing.offset(address)
         if offset is None:
-            return 0
+            return False
         line = offset // self._timing.data.line_bytes
         present, self._data_line = self._data_line, line
         if line == present or self._data.holds(line):
-            return 0
+            return False
         self._data.insert(line)
-        return self._timing.wait_states
+        return True
+
+
+class FlashSurvey:
+    """How often each of some flashes would be read, by node of the call tree."""
+
+    def __init__(self, flashes: Sequence[FlashTiming]) -> None:
+        self._flashes = flashes
+        self.begin()
+
+    def begin(self, *, is_on: bool = True) -> None:
+        """Nothing is cached or counted; counting goes on if ``is_on``."""
+        self._units = [FlashUnit(flash) for flash in self._flashes] if is_on else []
+        self._constants = [0] * len(self._units)
+        self._by_node: list[dict[int, list[int]]] = [{} for _ in self._flashes]
+
+    def read(self, address: int, size: int) -> None:
+        """The pending run reads data that may be in flash."""
+        for index, unit in enumerate(self._units):
+            self._constants[index] += sum(unit.misses(address + offset) for offset in range(0, size, 4))
+
+    def commit(self, node: int, start: int, end: int, cycles: int) -> None:
+        """The pending run, which took ``cycles`` beside waiting, is over."""
+        for index, unit in enumerate(self._units):
+            row = self._by_node[index].setdefault(node, [0] * AHEAD)
+            row[0] += self._constants[index]
+            self._constants[index] = 0
+            for ahead in unit.missing_lines(start, end, cycles):
+                row[min(ahead, AHEAD - 1)] += 1
+
+    def counts(self, flash: int, nodes: int) -> list[tuple[int, ...]]:
+        """For each of ``nodes`` nodes the reads of a flash, by the cycles that prefetch did before."""
+        rows = self._by_node[flash]
+        return [tuple(rows.get(node, (0,) * AHEAD)) for node in range(nodes)]

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mcusim import chips
-from mcusim.errors import InputError, UsageError
-from mcusim.profile.document import chip_info
-from mcusim.recost import recost
+from mcusim.errors import UsageError
 from mcusim.simulate import simulate
 from mcusim.trace import Trace
 
@@ -41,13 +39,6 @@ def test_layers_and_functions_carry_their_waiting(demo_elf: Demo) -> None:
     trace = _trace(demo_elf("network"), "stm32l4r5", 5)
     assert sum(function.cycles_self for function in trace.functions) == trace.totals.cycles
     assert sum(node.cycles for node in trace.call_tree) == trace.totals.cycles
-
-
-def test_a_run_with_wait_states_is_costed_again_with_the_same_ones(demo_elf: Demo) -> None:
-    trace = _trace(demo_elf("network"), "stm32l4r5", 5)
-    assert recost(trace, model="m5", chip=trace.chip).totals == trace.totals
-    with pytest.raises(InputError, match=r"of 5 wait states; what 0 would cost .* run the firmware again"):
-        recost(trace, model="m5", chip=chip_info(chips.load("stm32l4r5")))
 
 
 @pytest.mark.parametrize(

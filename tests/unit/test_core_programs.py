@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core_bench import ORIGIN, Bench, Program, build
+from core_bench import ORIGIN, Bench, Prefer, Program, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcusim.core.interface import Stop, Watch
 from mcusim.timing.decode import decode_run
+from mcusim.timing.flash import CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
 
 FUNCTIONS = 4
+FLASHES = [
+    FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 4, 16), CacheShape(2, 1, 4), prefetch=True),
+    FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 2, 8), CacheShape(0, 1, 8), prefetch=False),
+]
+"""So small that lines are replaced all the time; the data that count are literals and tables."""
 _PLAIN = (
     "adds r0,#1",
     "mov.w r1,r0",
@@ -104,7 +110,8 @@ def programs(draw: st.DrawFn) -> str:
 def _run(program: Program, prefer: str) -> Bench:
     """To the return of f0, or to the cycle limit where calls in nested loops take longer."""
     watches = {"f1": Watch.LAYER, "f2": Watch.LAYER | Watch.STOP}
-    bench = Bench(program, "native" if prefer == "native" else "twin", watches, cycle_limit=10**6)
+    core: Prefer = "native" if prefer == "native" else "twin"
+    bench = Bench(program, core, watches, cycle_limit=10**6, surveyed=FLASHES)
     bench.call("f0")
     while bench.core.stop_state().stop is not Stop.CYCLES and bench.core.stop_state().address != bench.at(
         "f0"

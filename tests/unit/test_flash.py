@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcusim.timing.flash import CacheShape, FlashTiming, FlashUnit
+from mcusim.timing.flash import AHEAD, CacheShape, FlashSurvey, FlashTiming, FlashUnit
 
 START = 0x08000000
 CODE, DATA = CacheShape(4, 4, 16), CacheShape(2, 2, 16)
@@ -80,6 +80,20 @@ def test_more_wait_states_never_cost_less(runs: list[tuple[int, int, int]], stat
 @given(RUNS)
 def test_what_helps_never_costs(runs: list[tuple[int, int, int]]) -> None:
     assert _waits(FLASH, runs) <= _waits(NO_PREFETCH, runs) <= _waits(NO_CACHE, runs)
+
+
+@given(RUNS, st.integers(0, AHEAD - 1))
+def test_the_survey_holds_the_waits_at_any_number_of_wait_states(
+    runs: list[tuple[int, int, int]], states: int
+) -> None:
+    timings = (FLASH, NO_PREFETCH, NO_CACHE)
+    survey = FlashSurvey(timings)
+    for start, halfwords, cycles in runs:
+        survey.commit(0, start, start + 2 * halfwords, cycles)
+    for index, timing in enumerate(timings):
+        reads = survey.counts(index, 1)[0]
+        waits = sum(count * max(0, states - ahead) for ahead, count in enumerate(reads))
+        assert waits == _waits(dataclasses.replace(timing, wait_states=states), runs)
 
 
 @settings(max_examples=30)

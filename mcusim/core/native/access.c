@@ -9,10 +9,11 @@ enum { MAXIMUM_UNWRITTEN = 64, CONTROL_BLOCK_REGISTERS = 15 };
 enum { P_UNALIGNED = 36 };
 enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
 
-void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash) {
+void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash, flash_survey *survey) {
     memset(tracker, 0, sizeof *tracker);
     tracker->spec = spec;
     tracker->flash = flash;
+    tracker->survey = survey;
     while (tracker->tracked_count < spec->bank_count && spec->banks[tracker->tracked_count].is_tracked) {
         ++tracker->tracked_count;
     }
@@ -170,6 +171,9 @@ static inline uint32_t wait_cycles(const access_tracker *tracker, const planned_
         for (uint32_t offset = 0; offset < access->size; offset += 4) {
             waited += flash_read(tracker->flash, address + offset);
         }
+    }
+    if (tracker->survey->is_on && !access->store) {
+        survey_read(tracker->survey, address, access->size);
     }
     return waited;
 }

@@ -5,6 +5,7 @@
 #include "access_plan.h"
 #include "flash.h"
 #include "liveness.h"
+#include "survey.h"
 #include "waits.h"
 
 enum { PLAN_BUCKETS = 1 << 14 };
@@ -28,12 +29,13 @@ typedef struct {
     mcusim_unwritten_read *unwritten;
     uint32_t unwritten_count;
     flash_unit *flash;
+    flash_survey *survey;
     uint32_t waited; /* cycles that accesses took beyond those of their runs, not yet charged */
     wait_table waits;
     liveness live;
 } access_tracker;
 
-void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash);
+void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash, flash_survey *survey);
 void access_free(access_tracker *tracker);
 /* Nothing was ever written; accesses are followed if they are to be measured. */
 void access_begin(access_tracker *tracker, int measure);

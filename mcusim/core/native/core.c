@@ -22,6 +22,7 @@ struct mcusim_core {
     mcusim_stop_state stop;
     uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
     flash_unit flash;
+    flash_survey survey;
     access_tracker memory;
     call_state calls;
     run_store runs;
@@ -129,6 +130,9 @@ static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
         waits_add(&core->memory.waits, edge->key.start, fetched);
         waited += fetched;
     }
+    if (core->survey.is_on && edge->key.node >= 0) {
+        survey_commit(&core->survey, (uint32_t)edge->key.node, edge->key.start, edge->key.end, edge->cycles);
+    }
     return waited;
 }
 
@@ -200,7 +204,8 @@ mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
         core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
     }
     flash_init(&core->flash, &core->spec.flash);
-    access_init(&core->memory, &core->spec, &core->flash);
+    survey_init(&core->survey, &core->spec);
+    access_init(&core->memory, &core->spec, &core->flash, &core->survey);
     calls_init(&core->calls, &core->spec, &core->memory);
     runs_init(&core->runs, &core->spec);
     const mcusim_emulator *emulator = &core->spec.emulator;
@@ -221,6 +226,7 @@ void mcusim_core_free(mcusim_core *core) {
     runs_free(&core->runs);
     calls_free(&core->calls);
     access_free(&core->memory);
+    survey_free(&core->survey);
     flash_free(&core->flash);
     free(core);
 }
@@ -235,6 +241,7 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
     core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
     runs_reset_counts(&core->runs);
     flash_begin(&core->flash);
+    survey_begin(&core->survey, measure);
     access_begin(&core->memory, measure);
     calls_reset(&core->calls);
     calls_enter(&core->calls, entry, function, return_address, present(core));
@@ -388,4 +395,8 @@ void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads
 
 void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits) {
     waits_copy(&core->memory.waits, waits);
+}
+
+void mcusim_core_flash_reads(const mcusim_core *core, uint32_t flash, uint64_t *reads) {
+    survey_copy(&core->survey, flash, core->calls.node_count, reads);
 }

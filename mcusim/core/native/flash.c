@@ -31,7 +31,7 @@ void flash_free(flash_unit *flash) {
 void flash_begin(flash_unit *flash) {
     cache_begin(&flash->code);
     cache_begin(&flash->data);
-    flash->line = flash->data_line = NO_LINE;
+    flash->line = flash->data_line = flash->steady_start = NO_LINE;
 }
 
 /* Whether the line is cached; it is the most recently used one of its set then. */
@@ -67,40 +67,64 @@ static uint32_t flash_offset(const mcusim_flash *timing, uint32_t address) {
     return OUTSIDE;
 }
 
-static uint32_t fetch_line(flash_unit *flash, uint32_t line, uint32_t cycles_before) {
+/* Whether the line has to be read; `ahead`: cycles of that which prefetch did before it is wanted. */
+static int line_misses(flash_unit *flash, uint32_t line, uint32_t cycles_before, uint32_t *ahead) {
     uint32_t present = flash->line;
-    uint32_t wait = flash->timing->wait_states;
     flash->line = line;
+    *ahead = 0;
     if (line == present || cache_holds(&flash->code, line)) {
         return 0;
     }
-    if (flash->timing->prefetch && present != NO_LINE && line == present + 1) {
-        uint32_t read_before = cycles_before > 1 ? cycles_before - 1 : 0;
-        wait = wait > read_before ? wait - read_before : 0;
+    if (flash->timing->prefetch && present != NO_LINE && line == present + 1 && cycles_before > 1) {
+        *ahead = cycles_before - 1;
     }
     cache_insert(&flash->code, line);
-    return wait;
+    return 1;
 }
 
-uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles) {
+/* Fetch the code of a run line by line; what is missing is waited for and, if that is wanted, counted. */
+static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead) {
+    if (start == flash->steady_start && end == flash->steady_end) {
+        return 0;
+    }
     uint32_t offset = flash_offset(flash->timing, start);
-    if (!flash->timing->wait_states || offset == OUTSIDE || end <= start) {
+    if (offset == OUTSIDE || end <= start) {
         return 0;
     }
     uint32_t size = flash->code.shape.line_bytes;
     /* A run's cycles are spread evenly over its bytes. */
     uint32_t per_line = (uint32_t)((uint64_t)cycles * size / (end - start));
+    uint32_t first = offset / size;
     uint32_t last = (offset + (end - start) - 1) / size;
     uint32_t waited = 0;
-    for (uint32_t line = offset / size; line <= last; ++line) {
-        waited += fetch_line(flash, line, per_line);
+    /* Once more, every line would be looked up as now, and be found. */
+    int steady = first == last || flash->line != first;
+    for (uint32_t line = first; line <= last; ++line) {
+        uint32_t ahead;
+        if (line_misses(flash, line, per_line, &ahead)) {
+            steady = first == last;
+            waited += flash->timing->wait_states > ahead ? flash->timing->wait_states - ahead : 0;
+            if (by_ahead) {
+                ++by_ahead[ahead < MCUSIM_FLASH_AHEAD ? ahead : MCUSIM_FLASH_AHEAD - 1];
+            }
+        }
     }
+    flash->steady_start = steady ? start : NO_LINE;
+    flash->steady_end = end;
     return waited;
 }
 
-uint32_t flash_read(flash_unit *flash, uint32_t address) {
+uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles) {
+    return flash->timing->wait_states ? fetch(flash, start, end, cycles, NULL) : 0;
+}
+
+void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead) {
+    fetch(flash, start, end, cycles, by_ahead);
+}
+
+int flash_misses(flash_unit *flash, uint32_t address) {
     uint32_t offset = flash_offset(flash->timing, address);
-    if (!flash->timing->wait_states || offset == OUTSIDE) {
+    if (offset == OUTSIDE) {
         return 0;
     }
     uint32_t line = offset / flash->data.shape.line_bytes;
@@ -110,5 +134,10 @@ uint32_t flash_read(flash_unit *flash, uint32_t address) {
         return 0;
     }
     cache_insert(&flash->data, line);
-    return flash->timing->wait_states;
+    return 1;
+}
+
+uint32_t flash_read(flash_unit *flash, uint32_t address) {
+    uint32_t states = flash->timing->wait_states;
+    return states && flash_misses(flash, address) ? states : 0;
 }

@@ -15,6 +15,8 @@ typedef struct {
     flash_cache data;
     uint32_t line; /* the present one of each */
     uint32_t data_line;
+    uint32_t steady_start; /* the last run, if fetching it once more would change nothing */
+    uint32_t steady_end;
 } flash_unit;
 
 void flash_init(flash_unit *flash, const mcusim_flash *timing);
@@ -22,6 +24,13 @@ void flash_free(flash_unit *flash);
 
 /* Nothing is cached. */
 void flash_begin(flash_unit *flash);
+
+/* Count the lines of code of a run that have to be read, by the cycles of its reading that prefetch did
+ * before they were wanted; the last counter is for as many or more. */
+void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead);
+
+/* Whether the line of a constant has to be read. */
+int flash_misses(flash_unit *flash, uint32_t address);
 
 /* Cycles of waiting for the code of a run [start, end) that takes `cycles` otherwise. */
 uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles);

@@ -15,9 +15,9 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 5
+#define MCUSIM_CORE_ABI 6
 
-enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2 };
+enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
 typedef enum {
     STOP_NONE,
@@ -146,11 +146,13 @@ typedef struct {
     mcusim_emulator emulator;
     const mcusim_timing *timing;
     mcusim_flash flash;
+    const mcusim_flash *surveyed; /* whose reads are counted beside, at no cost in cycles */
     const mcusim_access_table *accesses;
     const mcusim_bank *banks; /* none: accesses are not tracked */
     const mcusim_region *code;
     const mcusim_region *sram;        /* parts whose high-water marks are told apart */
     const mcusim_function *functions; /* sorted by start */
+    uint32_t surveyed_count;
     uint32_t bank_count;
     uint32_t tracked_bytes;
     uint32_t code_count;
@@ -278,6 +280,10 @@ MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record 
 MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
 MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads);
 MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);
+
+/* Reads of the surveyed flash number `flash`: for every node MCUSIM_FLASH_AHEAD counts, see
+ * FlashUnit.missing_lines in mcusim/timing/flash.py. */
+MCUSIM_API void mcusim_core_flash_reads(const mcusim_core *core, uint32_t flash, uint64_t *reads);
 
 /* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run. */
 MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, uint32_t address,
