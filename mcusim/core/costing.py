@@ -27,3 +27,24 @@ def run_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[int]:
         return [model.cost(run.code, run.start, run.taken).cycles for run in runs]
     table = ctypes.byref(library.timing_table(model))
     return [native.mcusim_cost(table, run.code, run.start, len(run.code), run.taken) for run in runs]
+
+
+def instruction_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[list[tuple[int, int]]]:
+    """For each run the address of every instruction and the cycles that it adds."""
+    try:
+        native = library.load()
+    except OSError:
+        return [twin_instruction_cycles(model, run) for run in runs]
+    table = ctypes.byref(library.timing_table(model))
+    rows = (library.CostRow * (max((len(run.code) for run in runs), default=0) // 2 + 1))()
+    costs = []
+    for run in runs:
+        count = native.mcusim_cost_each(table, run.code, run.start, len(run.code), run.taken, rows)
+        costs.append([(rows[i].address, rows[i].cycles) for i in range(count)])
+    return costs
+
+
+def twin_instruction_cycles(model: TimingModel, run: CodeRun) -> list[tuple[int, int]]:
+    """The same by the readable model."""
+    cost = model.cost(run.code, run.start, run.taken)
+    return [(i.address, spent) for i, spent in zip(cost.instructions, cost.instruction_cycles, strict=True)]

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 6
+ABI = 7
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -289,6 +289,12 @@ class InstructionRow(Structure):
     )
 
 
+class CostRow(Structure):
+    """mcusim_instruction_cost"""
+
+    _fields_ = (("address", c_uint32), ("cycles", c_uint32))
+
+
 def _library_path() -> Path:
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     return Path(__file__).parent / f"libmcusim_core{suffix}"
@@ -319,6 +325,10 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_flash_reads": (None, (_CORE, c_uint32, POINTER(c_uint64))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
     "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
+    "mcusim_cost_each": (
+        c_uint32,
+        (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32, POINTER(CostRow)),
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from mcusim import trace
-from mcusim.core.costing import CodeRun, run_cycles
+from mcusim.core.costing import CodeRun, instruction_cycles, run_cycles
 from mcusim.core.interface import RunCount
 from mcusim.errors import InputError
 from mcusim.image import Image
@@ -58,10 +58,10 @@ class Execution:
             if bisect_left(wanted, key[1]) > bisect_left(wanted, key[0]):
                 totals[key] += count
         cycles: Counter[int] = Counter()
-        for (start, end, taken), count in totals.items():
-            cost = model.cost(self._code(start, end), start, taken)
-            for instruction, spent in zip(cost.instructions, cost.instruction_cycles, strict=True):
-                cycles[instruction.address] += spent * count
+        runs = [CodeRun(self._code(start, end), start, taken) for start, end, taken in totals]
+        for count, costs in zip(totals.values(), instruction_cycles(model, runs), strict=True):
+            for address, spent in costs:
+                cycles[address] += spent * count
         return {address: cycles[address] for address in wanted if address in cycles}
 
     def _code(self, start: int, end: int) -> bytes:

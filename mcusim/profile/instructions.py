@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mcusim.core.costing import CodeRun, instruction_cycles
 from mcusim.core.interface import Counts
 from mcusim.errors import InputError
-from mcusim.timing.model import RunCost, TimingModel
+from mcusim.timing.model import TimingModel
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,23 @@ def by_address(
 
     ``read`` gives the code, (address, size) to bytes. Raises InputError where it gives none.
     """
-    executions: dict[int, int] = {}
-    cycles: dict[int, int] = {}
-    costs: dict[tuple[int, int, bool], RunCost] = {}
+    totals: Counter[tuple[int, int, bool]] = Counter()
     for run in counts.runs:
-        key = run.start, run.end, run.next != 0
-        if key not in costs:
-            code = read(run.start, run.end - run.start)
-            if code is None:
-                raise InputError(f"code at 0x{run.start:08x} was executed and is no longer there")
-            costs[key] = model.cost(code, run.start, taken=run.next != 0)
-        cost = costs[key]
-        for instruction, spent in zip(cost.instructions, cost.instruction_cycles, strict=True):
-            address = instruction.address
-            executions[address] = executions.get(address, 0) + run.count
-            cycles[address] = cycles.get(address, 0) + spent * run.count
+        totals[run.start, run.end, run.next != 0] += run.count
+    runs = [CodeRun(_code(read, start, end), start, taken) for start, end, taken in totals]
+    executions: Counter[int] = Counter()
+    cycles: Counter[int] = Counter()
+    for count, costs in zip(totals.values(), instruction_cycles(model, runs), strict=True):
+        for address, spent in costs:
+            executions[address] += count
+            cycles[address] += spent * count
     for address in cycles.keys() & counts.waits.keys():
         cycles[address] += counts.waits[address]
     return {address: InstructionCost(executions[address], cycles[address]) for address in sorted(executions)}
+
+
+def _code(read: Callable[[int, int], bytes | None], start: int, end: int) -> bytes:
+    code = read(start, end - start)
+    if code is None:
+        raise InputError(f"code at 0x{start:08x} was executed and is no longer there")
+    return code

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from unicorn.unicorn_py3 import unicorn as binding
 
 from mcusim.core import library
+from mcusim.core.costing import CodeRun, instruction_cycles, run_cycles, twin_instruction_cycles
 from mcusim.core.twin import TwinCore
 from mcusim.errors import UsageError
 from mcusim.timing.decode import ENCODINGS16, ENCODINGS32, decode_one
@@ -78,9 +79,10 @@ def test_decoders_agree(code: bytes, in_it: bool) -> None:
 )
 def test_pipelines_agree(code: list[bytes], start: int, taken: bool, variant: str, bound: Bound) -> None:
     run, model = b"".join(code), TimingModel(variant, bound)
-    timing = library.timing_table(model)
-    native = library.load().mcusim_cost(timing, run, start, len(run), taken)
-    assert native == model.cost(run, start, taken).cycles
+    code_run = CodeRun(run, start, taken)
+    by_instruction = twin_instruction_cycles(model, code_run)
+    assert instruction_cycles(model, [code_run]) == [by_instruction]
+    assert run_cycles(model, [code_run]) == [sum(cycles for _, cycles in by_instruction)]
 
 
 def test_an_it_does_not_fold_into_another() -> None:

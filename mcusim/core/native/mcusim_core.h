@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 6
+#define MCUSIM_CORE_ABI 7
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -249,6 +249,11 @@ typedef struct {
     uint8_t it_length;
 } mcusim_instruction;
 
+typedef struct {
+    uint32_t address;
+    uint32_t cycles;
+} mcusim_instruction_cost;
+
 typedef struct mcusim_core mcusim_core;
 
 MCUSIM_API uint32_t mcusim_core_abi(void);
@@ -290,5 +295,8 @@ MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, 
                               int32_t in_it, mcusim_instruction *instruction);
 MCUSIM_API uint64_t mcusim_cost(const mcusim_timing *timing, const uint8_t *code, uint32_t start,
                                 uint32_t size, int32_t taken);
+/* The same for each instruction; `costs` has room for one every two bytes. Returns how many there are. */
+MCUSIM_API uint32_t mcusim_cost_each(const mcusim_timing *timing, const uint8_t *code, uint32_t start,
+                                     uint32_t size, int32_t taken, mcusim_instruction_cost *costs);
 
 #endif

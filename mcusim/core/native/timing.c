@@ -267,16 +267,19 @@ static int32_t refill(const mcusim_timing *timing, const mcusim_instruction *bra
     return timing->parameters[P_REFILL_REGISTER];
 }
 
-/* The pipeline right after the instruction at index `until` of the line began to execute. */
+/* The pipeline right after the instruction at index `until` of the line began to execute. `spent`, if it is
+ * wanted, gets the cycles that each step adds, in the place of its first instruction. */
 static pipeline line_timeline(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
-                              int taken, uint32_t until) {
+                              int taken, uint32_t until, uint32_t *spent) {
     hazards state = {.timing = timing, .line = line, .count = count, .taken = taken};
     fetch_unit fetch = {.timing = timing,
                         .issued_at = {FIRST_ISSUE},
                         .issued = 1,
                         .blocked_at = {NEVER, NEVER, NEVER, NEVER}};
     pipeline pipe = {0, 0, 0};
+    int64_t ended = 0;
     step current;
+    uint32_t begun = 0;
     uint32_t index = next_step(&state, 0, &current);
     uint32_t first_word = line[0].address / 4;
     for (int64_t now = 0;; ++now) {
@@ -284,6 +287,11 @@ static pipeline line_timeline(const mcusim_timing *timing, const mcusim_instruct
         int64_t earliest = pipe.execute > 1 ? pipe.execute : 1;
         if (now >= earliest && decodable(&fetch, (current.end - 1) / 4 - first_word, now)) {
             execute_step(&pipe, &fetch, &current, now);
+            if (spent) {
+                spent[begun] = (uint32_t)(pipe.free_at - 1 - ended);
+                ended = pipe.free_at - 1;
+                begun = index;
+            }
             if (index > until) {
                 return pipe;
             }
@@ -295,23 +303,32 @@ static pipeline line_timeline(const mcusim_timing *timing, const mcusim_instruct
 }
 
 static uint64_t line_cycles(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
-                            int taken) {
-    pipeline pipe = line_timeline(timing, line, count, taken, count - 1);
+                            int taken, uint32_t *spent) {
+    pipeline pipe = line_timeline(timing, line, count, taken, count - 1, spent);
     int32_t extra = taken ? refill(timing, &line[count - 1]) : 0;
+    if (spent) {
+        spent[count - 1] += (uint32_t)extra;
+    }
     return (uint64_t)(pipe.free_at - 1 + extra);
 }
 
-uint64_t run_cycles(const mcusim_timing *timing, const instruction_list *run, int taken) {
+static uint64_t split_cycles(const mcusim_timing *timing, const instruction_list *run, int taken,
+                             uint32_t *spent) {
     uint64_t cycles = 0;
     uint32_t first = 0;
     for (uint32_t i = 0; i < run->count; ++i) {
         int last = i + 1 == run->count;
         if (last || ends_line(&run->items[i])) {
-            cycles += line_cycles(timing, run->items + first, i + 1 - first, !last || taken);
+            cycles += line_cycles(timing, run->items + first, i + 1 - first, !last || taken,
+                                  spent ? spent + first : NULL);
             first = i + 1;
         }
     }
     return cycles;
+}
+
+uint64_t run_cycles(const mcusim_timing *timing, const instruction_list *run, int taken) {
+    return split_cycles(timing, run, taken, NULL);
 }
 
 uint64_t run_cycles_at(const mcusim_timing *timing, const instruction_list *run, uint32_t address) {
@@ -320,10 +337,11 @@ uint64_t run_cycles_at(const mcusim_timing *timing, const instruction_list *run,
     for (uint32_t i = 0; i < run->count; ++i) {
         if (run->items[i].address >= address) {
             uint32_t count = run->count - first;
-            return cycles + (uint64_t)line_timeline(timing, run->items + first, count, 0, i - first).execute;
+            return cycles +
+                   (uint64_t)line_timeline(timing, run->items + first, count, 0, i - first, NULL).execute;
         }
         if (ends_line(&run->items[i])) {
-            cycles += line_cycles(timing, run->items + first, i + 1 - first, 1);
+            cycles += line_cycles(timing, run->items + first, i + 1 - first, 1, NULL);
             first = i + 1;
         }
     }
@@ -337,4 +355,19 @@ uint64_t mcusim_cost(const mcusim_timing *timing, const uint8_t *code, uint32_t 
     uint64_t cycles = run_cycles(timing, &run, taken);
     free(run.items);
     return cycles;
+}
+
+uint32_t mcusim_cost_each(const mcusim_timing *timing, const uint8_t *code, uint32_t start, uint32_t size,
+                          int32_t taken, mcusim_instruction_cost *costs) {
+    instruction_list run = {NULL, 0, 0};
+    decode_run(timing, code, start, size, &run);
+    uint32_t *spent = allocate_zeroed(run.count, sizeof *spent);
+    split_cycles(timing, &run, taken, spent);
+    for (uint32_t i = 0; i < run.count; ++i) {
+        costs[i] = (mcusim_instruction_cost){run.items[i].address, spent[i]};
+    }
+    uint32_t count = run.count;
+    free(spent);
+    free(run.items);
+    return count;
 }
