@@ -76,7 +76,7 @@ class CoreSpec:
     ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
     memory is not measured, and what depends on addresses (data that are not aligned, constants in flash) is
     not charged. ``flash``: what its reads cost, None for nothing. ``surveyed``: flashes whose reads are
-    counted beside that, without charging them.
+    counted beside that, without charging them. ``hash_accesses``: see ``MemoryCount.stream_hash``.
     """
 
     model: str
@@ -88,6 +88,7 @@ class CoreSpec:
     tracked: Sequence[TrackedBank] = ()
     flash: FlashTiming | None = None
     surveyed: Sequence[FlashTiming] = ()
+    hash_accesses: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ class MemoryCount:
     ``touched_bytes``: distinct bytes read or written. ``live_peak_bytes``: the most bytes that at one moment
     held a value still to be read. ``unread_bytes``: bytes written whose value was never read, each time
     counted. ``unwritten``: reads of bytes never written, by instruction. ``lost_accesses``: accesses that
-    could not be followed; all else is exact if there are none.
+    could not be followed; all else is exact if there are none. ``stream_hash``: of every access that an
+    instruction made to tracked memory, in their order (see mcusim.core.stream), 0 unless it is asked for.
     """
 
     touched_bytes: int = 0
@@ -157,6 +159,7 @@ class MemoryCount:
     unread_bytes: int = 0
     unwritten: tuple[UnwrittenRead, ...] = ()
     lost_accesses: int = 0
+    stream_hash: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 7
+ABI = 8
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -179,6 +179,7 @@ class Spec(Structure):
         ("sram_count", c_uint32),
         ("function_count", c_uint32),
         ("stack_limit", c_uint32),
+        ("hash_accesses", c_uint32),
         ("cycle_limit", c_uint64),
     )
 
@@ -256,6 +257,7 @@ class MemoryRow(Structure):
         ("touched_bytes", c_uint64),
         ("unread_bytes", c_uint64),
         ("lost_accesses", c_uint64),
+        ("stream_hash", c_uint64),
         ("live_peak_bytes", c_uint32),
         ("unwritten", c_uint32),
         ("waits", c_uint32),

@@ -136,6 +136,7 @@ class NativeCore:
             sram_count=len(sram),
             function_count=len(functions),
             stack_limit=spec.stack_limit,
+            hash_accesses=spec.hash_accesses,
             cycle_limit=spec.cycle_limit,
         )
         self._handle = self._library.mcusim_core_new(byref(native))
@@ -264,6 +265,7 @@ class NativeCore:
             unread_bytes=totals.unread_bytes,
             unwritten=tuple(UnwrittenRead(r.pc, r.address, r.count) for r in rows),
             lost_accesses=totals.lost_accesses,
+            stream_hash=totals.stream_hash,
         )
         waits = (lib.WaitRow * totals.waits)()
         self._library.mcusim_core_waits(self._handle, waits)

@@ -9,6 +9,7 @@ from unicorn import UC_HOOK_CODE, arm_const
 from unicorn.unicorn_py3.unicorn import Uc
 
 from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion, UnwrittenRead
+from mcusim.core.stream import mix
 from mcusim.core.twin_liveness import LiveFigures, Liveness
 from mcusim.timing.addressing import Access, decode_access
 from mcusim.timing.isa import PC
@@ -51,6 +52,7 @@ class AccessTracker:
         self._uc = uc
         self._waits_for = waits_for
         self._code = spec.code
+        self._hashes = spec.hash_accesses
         self._banks: list[tuple[int, int, int]] = []
         size = 0
         for bank in spec.tracked:
@@ -67,6 +69,7 @@ class AccessTracker:
         self._it: int = 0
         self._it_address: int = 0
         self._unwritten: dict[int, UnwrittenRead] = {}
+        self._hash: int = 0
         self.liveness.begin()
 
     def settle(self) -> None:
@@ -77,6 +80,9 @@ class AccessTracker:
         status = pending.access.status
         if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
             self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
+            if self._hashes and self._is_tracked(pending.address):
+                access = pending.access
+                self._hash = mix(self._hash, pending.address, access.bytes, access.store)
             self._waits_for(pending.pc, pending.address, pending.access.bytes, pending.access.store)
 
     def pause(self, pc: int) -> None:
@@ -112,6 +118,7 @@ class AccessTracker:
                 live_peak_bytes=figures.live_peak_bytes,
                 unread_bytes=figures.unread_bytes,
                 unwritten=tuple(self._unwritten.values()),
+                stream_hash=self._hash,
             ),
             figures,
         )
@@ -121,6 +128,9 @@ class AccessTracker:
         if self._hook is not None:
             self._uc.hook_del(self._hook)
             self._hook = None
+
+    def _is_tracked(self, address: int) -> bool:
+        return any(start <= address < start + length for start, length, _ in self._banks)
 
     def _note_unwritten(self, pc: int, address: int) -> None:
         if pc in self._unwritten:

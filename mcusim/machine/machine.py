@@ -75,7 +75,7 @@ class Setup:
     that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart;
     ``measure_sram``: whether they are looked for at all. ``survey_flashes``: count reads of flash for every
     chip that is known, see ``CoreSpec``. ``cycle_limit``: 0 for none. ``console`` gets the firmware's output
-    as it comes.
+    as it comes. ``hash_accesses``: see ``MemoryCount.stream_hash``.
     """
 
     watches: Mapping[int, Watch] = field(default_factory=dict)
@@ -87,6 +87,7 @@ class Setup:
     model: str = "m5"
     measure_sram: bool = True
     survey_flashes: bool = False
+    hash_accesses: bool = False
 
 
 @dataclass(frozen=True)
@@ -298,6 +299,7 @@ class Machine:
             cycle_limit=self._setup.cycle_limit,
             flash=flash_timing(chip),
             surveyed=flashes_beside(chip) if self._setup.survey_flashes else (),
+            hash_accesses=self._setup.hash_accesses,
         )
 
     def _tracked_banks(self) -> tuple[TrackedBank, ...]:

@@ -5,6 +5,7 @@
 #include "allocate.h"
 
 enum { MAXIMUM_UNWRITTEN = 64, CONTROL_BLOCK_REGISTERS = 15 };
+#define STREAM_FACTOR 0x9E3779B97F4A7C15u
 /* Parameter number of mcusim/timing/rules.py. */
 enum { P_UNALIGNED = 36 };
 enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
@@ -48,6 +49,7 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->pending = NULL;
     tracker->it_state = 0;
     tracker->lost = 0;
+    tracker->stream_hash = 0;
     tracker->waited = 0;
     waits_clear(&tracker->waits);
     tracker->unwritten_count = 0;
@@ -143,6 +145,18 @@ static inline uint32_t sum(const affine *value, const uint32_t *values) {
     return result;
 }
 
+/* Take an access into the hash, word by word where it moves several; as `mix` of mcusim/core/stream.py. */
+static void hash_access(access_tracker *tracker, const planned_access *access, uint32_t address) {
+    const mcusim_bank *bank = find_bank(tracker, address);
+    uint32_t unit = access->size > 4 ? 4 : access->size;
+    for (uint32_t offset = 0; bank && bank->is_tracked && offset < access->size; offset += unit) {
+        uint64_t element =
+            (uint64_t)(address + offset) | (uint64_t)unit << 32 | (uint64_t)access->store << 40;
+        tracker->stream_hash = (tracker->stream_hash ^ element) * STREAM_FACTOR;
+        tracker->stream_hash ^= tracker->stream_hash >> 32;
+    }
+}
+
 /* The value in memory now; memory that is not the chip's own, such as a device's, cannot be read again. */
 static uint32_t fetch(access_tracker *tracker, const planned_access *access, uint32_t address) {
     const mcusim_bank *bank = find_bank(tracker, address);
@@ -187,6 +201,9 @@ static inline void execute(access_tracker *tracker, const planned_access *access
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
         note(tracker, access->pc, address, access->size, access->store);
+        if (tracker->spec->hash_accesses) {
+            hash_access(tracker, access, address);
+        }
         uint32_t waited = wait_cycles(tracker, access, address);
         tracker->waited += waited;
         waits_add(&tracker->waits, access->pc, waited);

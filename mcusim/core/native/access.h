@@ -26,6 +26,7 @@ typedef struct {
     uint32_t *hooked; /* addresses that have a callback, as many as hooks */
     uint32_t hook_count;
     uint64_t lost; /* accesses whose address could not be told */
+    uint64_t stream_hash;
     mcusim_unwritten_read *unwritten;
     uint32_t unwritten_count;
     flash_unit *flash;

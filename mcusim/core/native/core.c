@@ -342,6 +342,7 @@ void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
         .touched_bytes = figures.touched_bytes,
         .unread_bytes = figures.unread_bytes,
         .lost_accesses = core->memory.lost,
+        .stream_hash = core->memory.stream_hash,
         .live_peak_bytes = figures.live_peak_bytes,
         .unwritten = core->memory.unwritten_count,
         .waits = core->memory.waits.count,

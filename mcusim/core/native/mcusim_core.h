@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 7
+#define MCUSIM_CORE_ABI 8
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -159,6 +159,7 @@ typedef struct {
     uint32_t sram_count;
     uint32_t function_count;
     uint32_t stack_limit;
+    uint32_t hash_accesses;
     uint64_t cycle_limit;
 } mcusim_spec;
 
@@ -220,6 +221,7 @@ typedef struct {
     uint64_t touched_bytes;
     uint64_t unread_bytes;
     uint64_t lost_accesses;
+    uint64_t stream_hash;
     uint32_t live_peak_bytes;
     uint32_t unwritten;
     uint32_t waits;
