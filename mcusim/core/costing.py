@@ -12,11 +12,12 @@ from mcusim.timing.model import TimingModel
 
 @dataclass(frozen=True, slots=True)
 class CodeRun:
-    """A linear run: its bytes, its first address, and whether a taken branch ended it."""
+    """A linear run: its bytes, its first address, whether a taken branch ended it, and its outcome."""
 
     code: bytes
     start: int
     taken: bool
+    outcome: int = 0
 
 
 def run_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[int]:
@@ -24,9 +25,11 @@ def run_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[int]:
     try:
         native = library.load()
     except OSError:
-        return [model.cost(run.code, run.start, run.taken).cycles for run in runs]
+        return [model.cost(run.code, run.start, run.taken, run.outcome).cycles for run in runs]
     table = ctypes.byref(library.timing_table(model))
-    return [native.mcusim_cost(table, run.code, run.start, len(run.code), run.taken) for run in runs]
+    return [
+        native.mcusim_cost(table, run.code, run.start, len(run.code), run.taken, run.outcome) for run in runs
+    ]
 
 
 def instruction_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[list[tuple[int, int]]]:
@@ -39,12 +42,13 @@ def instruction_cycles(model: TimingModel, runs: Sequence[CodeRun]) -> list[list
     rows = (library.CostRow * (max((len(run.code) for run in runs), default=0) // 2 + 1))()
     costs = []
     for run in runs:
-        count = native.mcusim_cost_each(table, run.code, run.start, len(run.code), run.taken, rows)
+        size = len(run.code)
+        count = native.mcusim_cost_each(table, run.code, run.start, size, run.taken, run.outcome, rows)
         costs.append([(rows[i].address, rows[i].cycles) for i in range(count)])
     return costs
 
 
 def twin_instruction_cycles(model: TimingModel, run: CodeRun) -> list[tuple[int, int]]:
     """The same by the readable model."""
-    cost = model.cost(run.code, run.start, run.taken)
+    cost = model.cost(run.code, run.start, run.taken, run.outcome)
     return [(i.address, spent) for i, spent in zip(cost.instructions, cost.instruction_cycles, strict=True)]

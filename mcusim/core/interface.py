@@ -74,9 +74,10 @@ class CoreSpec:
 
     ``model`` names a fetch and pipeline variant of ``mcusim.timing``. ``functions`` is sorted by start.
     ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
-    memory is not measured, and what depends on addresses (data that are not aligned, constants in flash) is
-    not charged. ``flash``: what its reads cost, None for nothing. ``surveyed``: flashes whose reads are
-    counted beside that, without charging them. ``hash_accesses``: see ``MemoryCount.stream_hash``.
+    memory is not measured, and what depends on data is not charged: data that are not aligned, constants in
+    flash, operands of divisions, loads and stores that were skipped. ``flash``: what its reads cost, None for
+    nothing. ``surveyed``: flashes whose reads are counted beside that, without charging them.
+    ``hash_accesses``: see ``MemoryCount.stream_hash``.
     """
 
     model: str
@@ -94,13 +95,15 @@ class CoreSpec:
 @dataclass(frozen=True)
 class RunCount:
     """How often [start, end) ran as one linear run and was followed by ``next`` (0: no branch), in one node
-    of the call tree (-1: before the first)."""
+    of the call tree (-1: before the first), with one ``outcome`` of what depends on data (see
+    ``mcusim.timing.outcomes``; 0 where accesses were not followed)."""
 
     start: int
     end: int
     next: int
     count: int
     node: int = -1
+    outcome: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ class Core(Protocol):
 
         With a ``return_address`` the first frame is a call: reaching that address by a return stops with
         ``RETURNED``, which serves batches that enter a function again. A stop on entry does not apply to
-        ``address`` itself. All SRAM counts as never written; without ``measure`` accesses are not followed.
+        ``address`` itself. All SRAM counts as never written; without ``measure`` accesses only cost.
         """
 
     def resume(self) -> None:

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 8
+ABI = 9
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -193,6 +193,8 @@ class RunRow(Structure):
         ("end", c_uint32),
         ("next", c_uint32),
         ("node", c_int32),
+        ("outcome", c_uint32),
+        ("unused", c_uint32),
     )
 
 
@@ -288,6 +290,7 @@ class InstructionRow(Structure):
         ("count", c_uint8),
         ("branch", c_uint8),
         ("it_length", c_uint8),
+        ("outcome", c_uint8),
     )
 
 
@@ -326,10 +329,10 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_waits": (None, (_CORE, POINTER(WaitRow))),
     "mcusim_core_flash_reads": (None, (_CORE, c_uint32, POINTER(c_uint64))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
-    "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32)),
+    "mcusim_cost": (c_uint64, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32, c_uint32)),
     "mcusim_cost_each": (
         c_uint32,
-        (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32, POINTER(CostRow)),
+        (POINTER(Timing), ctypes.c_char_p, c_uint32, c_uint32, c_int32, c_uint32, POINTER(CostRow)),
     ),
 }
 

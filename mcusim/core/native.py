@@ -230,8 +230,8 @@ class NativeCore:
     def _runs(self, count: int) -> Sequence[RunCount]:
         rows = (lib.RunRow * count)()
         self._library.mcusim_core_runs(self._handle, rows)
-        runs = [RunCount(r.start, r.end, r.next, r.count, r.node) for r in rows]
-        return tuple(sorted(runs, key=lambda run: (run.start, run.end, run.next, run.node)))
+        runs = [RunCount(r.start, r.end, r.next, r.count, r.node, r.outcome) for r in rows]
+        return tuple(sorted(runs, key=lambda run: (run.start, run.end, run.next, run.node, run.outcome)))
 
     def _nodes(self, count: int) -> Sequence[CallNode]:
         rows = (lib.NodeRow * count)()

@@ -13,7 +13,7 @@ from unicorn.unicorn_py3.unicorn import Uc
 from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Stop, StopState, Watch
 from mcusim.core.twin_access import AccessTracker
 from mcusim.core.twin_calls import CallState, Moment
-from mcusim.timing.decode import Instruction
+from mcusim.timing.decode import Instruction, decode_run
 from mcusim.timing.flash import FlashSurvey, FlashUnit
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import RunCost, TimingModel, ends_line
@@ -61,7 +61,7 @@ class TwinCore:
         self._survey = FlashSurvey(spec.surveyed)
         self._memory = AccessTracker(uc, spec, self._waits_for)
         self._calls = CallState(self._by_start, self._memory)
-        self._costs: dict[tuple[int, int, bool], RunCost] = {}
+        self._costs: dict[tuple[int, int, bool, int], RunCost] = {}
         self._reset(0, 0)
         self._hook: int | None = uc.hook_add(UC_HOOK_BLOCK, self._on_block)
 
@@ -70,7 +70,8 @@ class TwinCore:
         """Cycles up to the start of the pending run's last known block."""
         if self._block == self._start:
             return self._cycles
-        return self._cycles + self._cost(self._start, self._block, False).cycles
+        outcome = self._outcomes(self._start, self._block)
+        return self._cycles + self._cost(self._start, self._block, False, outcome).cycles
 
     @property
     def block(self) -> tuple[int, int]:
@@ -80,7 +81,8 @@ class TwinCore:
     def cycles_at(self, address: int) -> int:
         """Cycles up to the first execute cycle of an instruction of the pending run."""
         code = self._code(self._start, self._end)
-        return self._cycles + self._model.cycles_at(code, self._start, address)
+        outcome = self._outcomes(self._start, address)
+        return self._cycles + self._model.cycles_at(code, self._start, address, outcome)
 
     @property
     def call_chain(self) -> Sequence[int]:
@@ -154,8 +156,8 @@ class TwinCore:
             cycles=self._cycles,
             instructions=self._instructions,
             runs=tuple(
-                RunCount(start, end, following, count, node)
-                for (start, end, following, node), count in sorted(self._runs.items())
+                RunCount(start, end, following, count, node, outcome)
+                for (start, end, following, node, outcome), count in sorted(self._runs.items())
             ),
             nodes=tuple(self._calls.nodes),
             layers=self._calls.layer_records(figures.layer_peaks),
@@ -183,7 +185,7 @@ class TwinCore:
         self._sp = self._sp_min = sp
         self._sp_min_node = -1
         self._stop_state = StopState(Stop.NONE)
-        self._runs: Counter[tuple[int, int, int, int]] = Counter()
+        self._runs: Counter[tuple[int, int, int, int, int]] = Counter()
 
     def _restart(self, address: int) -> None:
         """The pending run is empty and starts at ``address``."""
@@ -208,11 +210,15 @@ class TwinCore:
             return None
         return self._spec.functions[index]
 
-    def _cost(self, start: int, end: int, taken: bool) -> RunCost:
-        key = start, end, taken
+    def _cost(self, start: int, end: int, taken: bool, outcome: int = 0) -> RunCost:
+        key = start, end, taken, outcome
         if key not in self._costs:
-            self._costs[key] = self._model.cost(self._code(start, end), start, taken)
+            self._costs[key] = self._model.cost(self._code(start, end), start, taken, outcome)
         return self._costs[key]
+
+    def _outcomes(self, start: int, end: int) -> int:
+        """What the pending run did between its start and ``end``."""
+        return self._memory.outcomes(decode_run(self._code(start, end), start))
 
     def _code(self, start: int, end: int) -> bytes:
         """Bytes of a run, none outside every region."""
@@ -242,8 +248,10 @@ class TwinCore:
         return not (run and ends_line(run[-1]))
 
     def _commit(self, end: int, following: int) -> None:
-        cost = self._cost(self._start, end, following != 0)
-        self._runs[self._start, end, following, self._calls.current] += 1
+        outcome = self._outcomes(self._start, end)
+        self._memory.forget_outcomes()
+        cost = self._cost(self._start, end, following != 0, outcome)
+        self._runs[self._start, end, following, self._calls.current, outcome] += 1
         self._cycles += cost.cycles + self._waited
         self._waited = 0
         if self._flash:

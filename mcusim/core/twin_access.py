@@ -12,7 +12,18 @@ from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion,
 from mcusim.core.stream import mix
 from mcusim.core.twin_liveness import LiveFigures, Liveness
 from mcusim.timing.addressing import Access, decode_access
-from mcusim.timing.isa import PC
+from mcusim.timing.decode import Instruction, decode_one
+from mcusim.timing.isa import PC, Class
+from mcusim.timing.outcomes import (
+    ALL_BITS,
+    DIVISION_BITS,
+    DIVISION_SKIPPED,
+    EXECUTED,
+    SKIPPED,
+    condition_holds,
+    division_outcome,
+    outcome_bits,
+)
 
 _REGISTERS = (
     *range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R0 + 13),
@@ -30,13 +41,6 @@ class _Pending:
     pc: int
     address: int
     access: Access
-
-
-def condition_holds(condition: int, status: int) -> bool:
-    """Whether ``condition`` (0 to 15) holds under the flags of xPSR (Arm DDI 0403E, A7.3.1)."""
-    n, z, c, v = (bool(status >> bit & 1) for bit in (31, 30, 29, 28))
-    even = (z, c, n, v, c and not z, n == v, n == v and not z, True)[condition >> 1]
-    return even or condition >= 14 if not condition & 1 else not even or condition >= 14
 
 
 def advance_it(state: int) -> int:
@@ -63,8 +67,10 @@ class AccessTracker:
         self.begin(measure=False)
 
     def begin(self, measure: bool) -> None:
-        """Nothing was ever written; accesses are followed if they are to be measured."""
-        self.is_active: bool = bool(self._banks) and measure
+        """Nothing was ever written."""
+        self.is_active: bool = bool(self._banks)
+        self._is_measured: bool = self.is_active and measure
+        self._outcomes: dict[int, int] = {}
         self._pending: _Pending | None = None
         self._it: int = 0
         self._it_address: int = 0
@@ -80,7 +86,7 @@ class AccessTracker:
         status = pending.access.status
         if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
             self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
-            if self._hashes and self._is_tracked(pending.address):
+            if self._hashes and self._is_measured and self._is_tracked(pending.address):
                 access = pending.access
                 self._hash = mix(self._hash, pending.address, access.bytes, access.store)
             self._waits_for(pending.pc, pending.address, pending.access.bytes, pending.access.store)
@@ -93,7 +99,7 @@ class AccessTracker:
 
     def note(self, pc: int, address: int, size: int, store: bool) -> None:
         """``size`` bytes from ``address`` on are read or written, as far as they are SRAM."""
-        for start, length, first in self._banks if self.is_active and size else ():
+        for start, length, first in self._banks if self._is_measured and size else ():
             if start <= address < start + length:
                 inside = min(size, start + length - address)
                 if store:
@@ -101,6 +107,23 @@ class AccessTracker:
                 elif self.liveness.read(first + address - start, inside):
                     self._note_unwritten(pc, address)
                 return
+
+    def outcomes(self, run: Sequence[Instruction]) -> int:
+        """What the instructions of a run did, of those that began since ``forget_outcomes``."""
+        outcome = position = 0
+        for instruction in run if self.is_active else ():
+            width = outcome_bits(instruction)
+            if position + width > ALL_BITS:
+                break
+            skipped = DIVISION_SKIPPED if width == DIVISION_BITS else SKIPPED
+            if width:
+                outcome |= self._outcomes.get(instruction.address, skipped) << position
+            position += width
+        return outcome
+
+    def forget_outcomes(self) -> None:
+        """A run is over."""
+        self._outcomes.clear()
 
     def high_water(self, part: SramRegion) -> int:
         """End of the highest byte written of ``part``, relative to its start."""
@@ -147,11 +170,22 @@ class AccessTracker:
         it = self._it if pc == self._it_address else 0
         access = decode_access(code) if code else None
         executed = not it & 15 or condition_holds(it >> 4, int(self._uc.reg_read(arm_const.UC_ARM_REG_XPSR)))
+        if executed:
+            self._outcomes[pc] = self._outcome(code)
         if access is not None and executed:
             self._pending = _Pending(pc, self._address(pc, access), access)
         opens_it = len(code) == 2 and code[1] == 0xBF and code[0] & 15 != 0
         self._it = code[0] if opens_it else advance_it(it)
         self._it_address = pc + size
+
+    def _outcome(self, code: bytes) -> int:
+        """Of an instruction that begins to execute."""
+        if not code or decode_one(code, 0).kind is not Class.DIVIDE:
+            return EXECUTED
+        word = int.from_bytes(code[:2], "little") << 16 | int.from_bytes(code[2:], "little")
+        dividend, divisor = (int(self._uc.reg_read(_REGISTERS[word >> n & 15])) for n in (16, 0))
+        signed = not word >> 21 & 1  # Arm DDI 0403E, A7.7.127 and A7.7.195
+        return division_outcome(dividend, divisor, signed=signed)
 
     def _address(self, pc: int, access: Access) -> int:
         base = pc + 4 & ~3 if access.base == PC else int(self._uc.reg_read(_REGISTERS[access.base]))

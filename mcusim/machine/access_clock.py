@@ -2,7 +2,7 @@
 
 While a device is asked, the emulator knows the block that runs but not the instruction inside it. The
 registers are those of that moment, so the instruction is the next load or store of the block, behind the
-one that asked last, whose address is the one that is accessed.
+one that asked last, whose address is the one that is accessed and whose condition holds.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 from unicorn import arm_const
 
 from mcusim.core.interface import Core
+from mcusim.timing.outcomes import condition_holds
 
 WORD = 4
+ALWAYS = 14
+"""Condition of an instruction that is not skipped (Arm DDI 0403E, A7.3)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class MemoryOperand:
     shift: int
     offset: int
     reach: int
+    condition: int = ALWAYS
 
 
 class AccessClock:
@@ -76,9 +80,16 @@ class AccessClock:
         for operand in self._operands_of(start, end):
             if operand.instruction < behind or (operand.instruction == behind and operand.reach <= WORD):
                 continue
-            if operand.store == store and 0 <= address - self._address(operand) < operand.reach:
+            reaches = operand.store == store and 0 <= address - self._address(operand) < operand.reach
+            if reaches and self._is_executed(operand):
                 return operand.instruction
         return None
+
+    def _is_executed(self, operand: MemoryOperand) -> bool:
+        """Whether its condition holds now; that was so then if it is the one that asks."""
+        if operand.condition >= ALWAYS:
+            return True
+        return condition_holds(operand.condition, self._register(arm_const.UC_ARM_REG_XPSR))
 
     def _address(self, operand: MemoryOperand) -> int:
         literal = operand.base == arm_const.UC_ARM_REG_PC
@@ -117,10 +128,14 @@ def memory_operands(code: bytes, start: int) -> Iterator[MemoryOperand]:
             continue
         operands = instruction.operands
         place, store = instruction.address, name.startswith(("st", "vst"))
+        condition = instruction.cc - arm.ARM_CC_EQ
         memory = next((o for o in operands if o.type == arm.ARM_OP_MEM), None)
         if memory is None:
-            yield MemoryOperand(place, store, operands[0].reg, 0, 0, 0, WORD * (len(operands) - 1))
+            reach = WORD * (len(operands) - 1)
+            yield MemoryOperand(place, store, operands[0].reg, 0, 0, 0, reach, condition)
         else:
             reach = 2 * WORD if name.startswith(("ldrd", "strd")) else WORD
             where = memory.mem
-            yield MemoryOperand(place, store, where.base, where.index, memory.shift.value, where.disp, reach)
+            yield MemoryOperand(
+                place, store, where.base, where.index, memory.shift.value, where.disp, reach, condition
+            )

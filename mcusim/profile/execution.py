@@ -2,7 +2,8 @@
 
 Both are little-endian arrays, compressed by zlib and written as base64. Code is the number of its pieces,
 the start and size of each, then their bytes. Runs are their number, then the columns start (less the start
-before), size, taken, place (unsigned 32 bits) and count (unsigned 64 bits).
+before), size, taken, outcome (see mcusim.timing.outcomes), place (unsigned 32 bits) and count (unsigned 64
+bits).
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from mcusim.timing.flash import FlashTiming
 from mcusim.timing.model import TimingModel
 
 _WORD, _LONG = np.dtype("<u4"), np.dtype("<u8")
-_COLUMNS = 4
+_COLUMNS = 5
 
-RunKey = tuple[int, int, bool]
-"""Start, end, and whether a taken branch ended the run."""
+RunKey = tuple[int, int, bool, int]
+"""Start, end, whether a taken branch ended the run, and its outcome."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Execution:
     def place_cycles(self, model: TimingModel, places: int) -> list[int]:
         """Cycles of the runs in each of ``places`` places under ``model``."""
         keys = sorted({key for key, _ in self.counts})
-        runs = [CodeRun(self._code(start, end), start, taken) for start, end, taken in keys]
+        runs = [CodeRun(self._code(start, end), start, taken, outcome) for start, end, taken, outcome in keys]
         cost = dict(zip(keys, run_cycles(model, runs), strict=True))
         cycles = [0] * places
         for (key, place), count in self.counts.items():
@@ -58,7 +59,9 @@ class Execution:
             if bisect_left(wanted, key[1]) > bisect_left(wanted, key[0]):
                 totals[key] += count
         cycles: Counter[int] = Counter()
-        runs = [CodeRun(self._code(start, end), start, taken) for start, end, taken in totals]
+        runs = [
+            CodeRun(self._code(start, end), start, taken, outcome) for start, end, taken, outcome in totals
+        ]
         for count, costs in zip(totals.values(), instruction_cycles(model, runs), strict=True):
             for address, spent in costs:
                 cycles[address] += spent * count
@@ -130,7 +133,8 @@ def collect(
     """
     counts: Counter[tuple[RunKey, int]] = Counter()
     for run in runs:
-        counts[(run.start, run.end, run.next != 0), place_of[run.node]] += run.count
+        key = run.start, run.end, run.next != 0, run.outcome
+        counts[key, place_of[run.node]] += run.count
     pieces = {}
     for start, end in _merged((key[0], key[1]) for key, _ in counts):
         code = read(start, end - start)
@@ -159,7 +163,7 @@ def pack(execution: Execution) -> tuple[str, str]:
     rows = sorted((*key, place, count) for (key, place), count in execution.counts.items())
     table = np.array([row[:_COLUMNS] for row in rows], np.int64).reshape(-1, _COLUMNS)
     starts, sizes = np.diff(table[:, 0], prepend=0), table[:, 1] - table[:, 0]
-    columns = np.stack([starts, sizes, table[:, 2], table[:, 3]]).astype(_WORD)
+    columns = np.stack([starts, sizes, *table[:, 2:].T]).astype(_WORD)
     counts = np.array([row[_COLUMNS] for row in rows], _LONG)
     runs = np.array([len(rows)], _WORD).tobytes() + columns.tobytes() + counts.tobytes()
     return compressed(code), compressed(runs)
@@ -189,7 +193,9 @@ def _counts(raw: bytes) -> dict[tuple[RunKey, int], int]:
     counts = np.frombuffer(raw, _LONG, number, _WORD.itemsize * (1 + _COLUMNS * number))
     starts = np.cumsum(table[0], dtype=np.int64)
     ends = starts + table[1]
-    rows = zip(
-        starts.tolist(), ends.tolist(), table[2].tolist(), table[3].tolist(), counts.tolist(), strict=True
-    )
-    return {((start, end, bool(taken)), place): count for start, end, taken, place, count in rows}
+    columns = (starts, ends, *table[2:], counts)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {
+        ((start, end, bool(taken), outcome), place): count
+        for start, end, taken, outcome, place, count in rows
+    }

@@ -27,10 +27,10 @@ def by_address(
 
     ``read`` gives the code, (address, size) to bytes. Raises InputError where it gives none.
     """
-    totals: Counter[tuple[int, int, bool]] = Counter()
+    totals: Counter[tuple[int, int, bool, int]] = Counter()
     for run in counts.runs:
-        totals[run.start, run.end, run.next != 0] += run.count
-    runs = [CodeRun(_code(read, start, end), start, taken) for start, end, taken in totals]
+        totals[run.start, run.end, run.next != 0, run.outcome] += run.count
+    runs = [CodeRun(_code(read, start, end), start, taken, outcome) for start, end, taken, outcome in totals]
     executions: Counter[int] = Counter()
     cycles: Counter[int] = Counter()
     for count, costs in zip(totals.values(), instruction_cycles(model, runs), strict=True):

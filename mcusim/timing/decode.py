@@ -33,7 +33,8 @@ class Instruction:
     Register sets are bit masks (bit n: Rn, or Sn for floating point). ``base`` is the register that a
     base write-back changes, -1 for none. ``count`` is the number of words a multiple access moves.
     ``sp_delta`` is what the instruction adds to the stack pointer, in bytes (0 with Flag.SP_DYNAMIC).
-    ``it_length`` is the number of instructions that an IT covers.
+    ``it_length`` is the number of instructions that an IT covers. ``outcome`` is what a division did in one
+    pass (see ``mcusim.timing.outcomes``).
     """
 
     address: int
@@ -50,6 +51,7 @@ class Instruction:
     flags: Flag = Flag.NOTHING
     sp_delta: int = 0
     it_length: int = 0
+    outcome: int = 0
 
     @property
     def end(self) -> int:

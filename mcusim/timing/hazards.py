@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mcusim.timing.decode import Instruction
 from mcusim.timing.isa import Branch, Class, Flag
+from mcusim.timing.outcomes import DIVISION_LONG, DIVISION_SHORT, DIVISION_ZERO
 from mcusim.timing.rules import CLASS_CYCLES, Parameter
 
 _SINGLE_STORES = frozenset({Class.STORE, Class.STORE_INDEXED})
@@ -59,7 +60,16 @@ def _cost(current: Instruction, following: Instruction | None, parameters: Seque
             cost += parameters[Parameter.LITERAL]
     elif current.kind is Class.STORE_INDEXED and followed_by_nop:
         cost = parameters[Parameter.STORE]
+    elif current.outcome:
+        cost = _division_cost(current.outcome, parameters)
     return cost
+
+
+def _division_cost(outcome: int, parameters: Sequence[int]) -> int:
+    if outcome < DIVISION_LONG:
+        known = {DIVISION_ZERO: Parameter.DIVIDE_ZERO, DIVISION_SHORT: Parameter.DIVIDE_SHORT}
+        return parameters[known[outcome]]
+    return min(parameters[Parameter.DIVIDE_LONG] + outcome - DIVISION_LONG, parameters[Parameter.DIVIDE_MOST])
 
 
 def _load_pipelines(current: Instruction, following: Instruction | None) -> bool:

@@ -9,10 +9,11 @@ from mcusim.errors import UsageError
 from mcusim.timing.decode import Instruction, decode_run
 from mcusim.timing.hazards import Step, line_steps
 from mcusim.timing.isa import Branch, Class, Flag
+from mcusim.timing.outcomes import with_outcomes
 from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS, Slot, run_timeline
 from mcusim.timing.rules import Bound, Parameter, parameters
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """Raised whenever a change of rules or fetch machine can change a cycle count."""
 
 FIT_RMS = {"m1": (1.7, 3.1), "m2": (1.4, 3.0), "m5": (0.9, 2.1)}
@@ -35,7 +36,10 @@ def known_error(variant: str, *, wait_states: int, addresses: bool) -> str:
         parts.append("waiting for flash follows the manuals and was not measured")
     if not addresses:
         uncharged = "data that are not aligned" + (" and constants in flash" if wait_states else "")
-        parts.append(f"{uncharged} are not charged without the memory measurement")
+        parts.append(
+            f"without the memory measurement {uncharged} are not charged, nothing counts as skipped, and "
+            "divisions take a constant"
+        )
     return "; ".join(parts)
 
 
@@ -90,19 +94,20 @@ class TimingModel:
         self.bound = bound
         self.parameters = parameters(bound)
 
-    def cost(self, code: bytes | memoryview, start: int, taken: bool = True) -> RunCost:
-        """Cost of the run whose bytes are ``code``; ``taken`` unless it ended without a branch."""
+    def cost(self, code: bytes | memoryview, start: int, taken: bool = True, outcome: int = 0) -> RunCost:
+        """Cost of the run whose bytes are ``code``, in passes of one outcome (see
+        ``mcusim.timing.outcomes``); ``taken`` unless it ended without a branch."""
         run = decode_run(code, start)
         cycles: list[int] = []
-        lines = split_lines(run)
+        lines = split_lines(with_outcomes(run, outcome, taken=taken))
         for number, line in enumerate(lines):
             cycles += self._line_cycles(line, taken or number < len(lines) - 1)
         return RunCost(sum(cycles), run, cycles)
 
-    def cycles_at(self, code: bytes | memoryview, start: int, address: int) -> int:
+    def cycles_at(self, code: bytes | memoryview, start: int, address: int, outcome: int = 0) -> int:
         """Cycles from the start of a run to the first execute cycle of its instruction at ``address``."""
         cycles = 0
-        for line in split_lines(decode_run(code, start)):
+        for line in split_lines(with_outcomes(decode_run(code, start), outcome, taken=False)):
             if address < line[-1].end:
                 steps = self.timeline(line, taken=False)
                 return cycles + next(s.slot.execute for s in steps if address < s.step.end)

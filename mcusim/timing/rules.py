@@ -3,7 +3,9 @@
 Sources: "TRM" is the Arm Cortex-M4 Technical Reference Manual (100166, r0p1), section 3.3 instruction
 timing; "fit" is the agreement with published cycle counts of cryptographic code on an STM32L4R5 at zero
 wait states; "measured" a published micro-benchmark on an STM32F407; "schedule" the Cortex-M4 scheduling
-descriptions of GCC and LLVM.
+descriptions of GCC and LLVM; "compendium" benchmarks of many divisions on a Cortex-M4,
+https://compendium.i-0.nl/docs/computational-operations/division, whose formula for the last case could not be
+opened.
 """
 
 from __future__ import annotations
@@ -55,6 +57,10 @@ class Parameter(enum.IntEnum):
     FP_STORE_DOUBLE = 34
     NOTHING = 35
     UNALIGNED = 36
+    DIVIDE_ZERO = 37
+    DIVIDE_SHORT = 38
+    DIVIDE_LONG = 39
+    DIVIDE_MOST = 40
 
 
 class Status(enum.StrEnum):
@@ -199,16 +205,27 @@ RULES: Sequence[Rule] = (
         "measured",
         _S.MEASURED,
     ),
+    Rule(17, _P.DIVIDE, "UDIV, SDIV whose operands are not known", 2, 7, 12, "TRM", _S.LOW),
+    _sure(17, _P.DIVIDE_ZERO, "UDIV, SDIV: an operand is zero", 2, "TRM, compendium", _S.MEASURED),
+    _sure(
+        17,
+        _P.DIVIDE_SHORT,
+        "UDIV, SDIV: the dividend has fewer significant bits than the divisor",
+        3,
+        "TRM, compendium",
+        _S.MEASURED,
+    ),
     Rule(
         17,
-        _P.DIVIDE,
-        "UDIV, SDIV: between 2 and 12 by their operands, here a constant",
-        2,
-        7,
-        12,
-        "TRM",
+        _P.DIVIDE_LONG,
+        "UDIV, SDIV: otherwise, with one more for every 4 bits that the dividend has more",
+        4,
+        5,
+        6,
+        "compendium: grows with the difference; that it reaches the most at 31 bits is a guess",
         _S.LOW,
     ),
+    _sure(17, _P.DIVIDE_MOST, "UDIV, SDIV: at most", 12, "TRM", _S.DOCUMENTED),
     _sure(
         18,
         _P.FP_MOVE,

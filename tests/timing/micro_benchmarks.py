@@ -11,6 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mcusim.timing.outcomes import (
+    DIVISION_LONG,
+    DIVISION_SHORT,
+    DIVISION_SKIPPED,
+    DIVISION_ZERO,
+    EXECUTED,
+    SKIPPED,
+    STEP,
+)
+
 N, W, END = "mov r8,r8", "mov.w r8,r8", "b.n 9f"
 _ADD = "adds r4,r4,#1"
 
@@ -20,7 +30,8 @@ class MicroBenchmark:
     """``status``: "published" agrees with a published measurement on a chip, "documented" follows a
     documented rule, "model" is the default model's own output. ``offset`` is the start modulo 8.
     ``model_cycles`` differs from ``cycles`` where the model is known to miss. ``target`` is the number
-    of the instruction that the last branch goes back to, -1 if it leaves the snippet."""
+    of the instruction that the last branch goes back to, -1 if it leaves the snippet. ``outcome`` is what
+    the snippet's data make of it (see ``mcusim.timing.outcomes``)."""
 
     name: str
     code: str
@@ -29,6 +40,7 @@ class MicroBenchmark:
     offset: int = 0
     model_cycles: int = 0
     target: int = -1
+    outcome: int = 0
 
     @property
     def expected(self) -> int:
@@ -118,6 +130,86 @@ DOCUMENTED: Sequence[MicroBenchmark] = tuple(
     )
 )
 
+# R0 is 1 and R1 points to memory, 0x20000000.
+OPERANDS: Sequence[MicroBenchmark] = tuple(
+    MicroBenchmark(name, code, cycles, status, outcome=outcome)
+    for name, code, cycles, status, outcome in (
+        ("division by zero", _lines("movs r2,#0", "udiv r4,r1,r2", END), 5, "published", DIVISION_ZERO),
+        (
+            "division by more bits",
+            _lines("movs r2,#100", "movs r3,#7", "udiv r4,r3,r2", END),
+            7,
+            "published",
+            DIVISION_SHORT,
+        ),
+        (
+            "division of 30 bits by 2",
+            _lines("movs r2,#3", "udiv r4,r1,r2", END),
+            15,
+            "documented",
+            DIVISION_LONG + 28 // STEP,
+        ),
+        (
+            "division by a negative number",
+            _lines("mvn r2,#1", "movs r3,#7", "sdiv r4,r3,r2", END),
+            9,
+            "documented",
+            DIVISION_LONG,
+        ),
+        (
+            "division skipped",
+            _lines("cmp r0,#1", "it ne", "udivne r4,r1,r0", END),
+            4,
+            "documented",
+            DIVISION_SKIPPED,
+        ),
+        ("load skipped", _lines("cmp r0,#1", "it ne", "ldrne r2,[r1]", END), 4, "documented", SKIPPED),
+        ("load not skipped", _lines("cmp r0,#1", "it eq", "ldreq r2,[r1]", END), 5, "documented", EXECUTED),
+        (
+            "load skipped, flags changed",
+            _lines("cmp r0,#1", "it ne", "ldrne r2,[r1]", "cmp r0,#2", END),
+            5,
+            "documented",
+            SKIPPED,
+        ),
+        (
+            "load skipped, store not",
+            _lines("cmp r0,#1", "ite ne", "ldrne r2,[r1]", "streq r0,[r1,#4]", END),
+            5,
+            "documented",
+            SKIPPED,
+        ),
+        (
+            "store multiple skipped",
+            _lines("cmp r0,#1", "it ne", "stmne r1!,{{r2,r3,r4,r5}}", END),
+            4,
+            "documented",
+            SKIPPED,
+        ),
+        (
+            "store multiple not skipped",
+            _lines("cmp r0,#1", "it eq", "stmeq r1!,{{r2,r3,r4,r5}}", END),
+            8,
+            "documented",
+            EXECUTED,
+        ),
+        (
+            "return by the stack skipped",
+            _lines("cmp r0,#1", "it ne", "popne {{r4,pc}}", END),
+            4,
+            "documented",
+            0,
+        ),
+        (
+            "floating-point division skipped",
+            _lines("cmp r0,#1", "it ne", "vdivne.f32 s0,s1,s2", "vmov r4,s3", END),
+            5,
+            "documented",
+            SKIPPED,
+        ),
+    )
+)
+
 MODEL: Sequence[MicroBenchmark] = tuple(
     MicroBenchmark(name, code, cycles, "model")
     for name, code, cycles in (
@@ -133,4 +225,4 @@ MODEL: Sequence[MicroBenchmark] = tuple(
     )
 )
 
-MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (*PUBLISHED, *DOCUMENTED, *MODEL)
+MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (*PUBLISHED, *DOCUMENTED, *OPERANDS, *MODEL)

@@ -94,9 +94,20 @@ ldr r2, [r4]
 ldr r3, [r4]
 subs r1, r2, r1
 subs r2, r3, r2
+mov r8, r8
+ldr r5, [r4]
+movs r3, #0
+cmp r3, #1
+it eq
+ldreq r0, [r4]
+udiv r0, r0, r3
+ldr r6, [r4]
+cmp r6, #0
+subs r3, r6, r5
 ldr r0, ={result}
 str r1, [r0]
 str r2, [r0, #4]
+str r3, [r0, #8]
 b 2f
 .ltorg
 2:
@@ -124,7 +135,7 @@ def _snippet(index: int, benchmark: MicroBenchmark) -> str:
 
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """All snippets, each between two readings, then a straight line with three."""
+    """All snippets, each between two readings, then a straight line with five."""
     folder: Path = tmp_path_factory.mktemp("cycle_counter")
     straight = STRAIGHT.format(result=hex(RESULTS + 4 * len(ROWS)))
     text = HEAD + "".join(_snippet(i, b) for i, b in enumerate(ROWS)) + straight + LEAVE
@@ -141,10 +152,11 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_readings_around_snippets(firmware: bytes, core: Literal["native", "twin"]) -> None:
     machine = Machine(image.load(firmware), chips.load("stm32l4r5"), Setup(core=core))
     assert machine.run().kind is EventKind.EXITED
-    raw = machine.memory.read(RESULTS, 4 * (len(ROWS) + 2)) or b""
+    raw = machine.memory.read(RESULTS, 4 * (len(ROWS) + 3)) or b""
     machine.close()
     readings = [int.from_bytes(raw[i : i + 4], "little") for i in range(0, len(raw), 4)]
     expected = {benchmark.name: benchmark.expected + AROUND for benchmark in ROWS}
     assert dict(zip(expected, readings, strict=False)) == expected
-    # A load (2), an addition and a multiplication; then a load that the next one follows (1).
-    assert readings[len(ROWS) :] == [4, 1]
+    # A load (2), an addition and a multiplication; then a load that the next one follows (1); then a load
+    # (2), two instructions with a folded IT, a skipped load (1), and a division by zero (2).
+    assert readings[len(ROWS) :] == [4, 1, 7]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Literal
 
 import pytest
@@ -12,17 +13,17 @@ from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_ALL, Uc,
 
 from mcusim import core
 from mcusim.core import library
-from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, Stop, Watch
+from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, Stop, TrackedBank, Watch
 from mcusim.timing.model import TimingModel
 
 ROWS = [pytest.param(i, b, id=b.name) for i, b in enumerate(MICRO_BENCHMARKS)]
-RAM, CODE_SIZE, STACK = 0x20000000, 0x10000, 0x20001000
+RAM, RAM_SIZE, CODE_SIZE, STACK = 0x20000000, 0x2000, 0x10000, 0x20001000
 
 
 @pytest.mark.parametrize(("index", "benchmark"), ROWS)
 def test_python_model(index: int, benchmark: MicroBenchmark, assembled: tuple[bytes, list[Snippet]]) -> None:
     snippet = assembled[1][index]
-    cost = TimingModel().cost(snippet.code, snippet.start)
+    cost = TimingModel().cost(snippet.code, snippet.start, outcome=benchmark.outcome)
     assert cost.cycles == benchmark.expected
     assert sum(cost.instruction_cycles) == cost.cycles
 
@@ -31,18 +32,19 @@ def test_python_model(index: int, benchmark: MicroBenchmark, assembled: tuple[by
 def test_native_model_equals_python_model(variant: str, assembled: tuple[bytes, list[Snippet]]) -> None:
     model = TimingModel(variant)
     timing = library.timing_table(model)
-    for snippet in assembled[1]:
-        native = library.load().mcusim_cost(timing, snippet.code, snippet.start, len(snippet.code), 1)
-        assert native == model.cost(snippet.code, snippet.start).cycles
+    for snippet, benchmark in zip(assembled[1], MICRO_BENCHMARKS, strict=True):
+        code, outcome = snippet.code, benchmark.outcome
+        native = library.load().mcusim_cost(timing, code, snippet.start, len(code), 1, outcome)
+        assert native == model.cost(code, snippet.start, outcome=outcome).cycles
 
 
-def _engine(code: bytes, target: int) -> Uc:
+def _engine(code: bytes, target: int, ram: ctypes.Array[ctypes.c_uint8]) -> Uc:
     """A core in a state in which every snippet runs: registers and memory point to memory."""
     uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
     uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
     uc.mem_map(ORIGIN, CODE_SIZE, UC_PROT_ALL)
     uc.mem_write(ORIGIN, code)
-    uc.mem_map(RAM, 0x2000, UC_PROT_ALL)
+    uc.mem_map_ptr(RAM, RAM_SIZE, UC_PROT_ALL, ctypes.addressof(ram))
     uc.mem_map(2 * RAM, 0x1000, UC_PROT_ALL)
     uc.mem_write(RAM, RAM.to_bytes(4, "little") * 64)
     uc.mem_write(STACK, (target | 1).to_bytes(4, "little") * 8)
@@ -52,6 +54,17 @@ def _engine(code: bytes, target: int) -> Uc:
     uc.reg_write(arm_const.UC_ARM_REG_LR, target | 1)
     uc.reg_write(arm_const.UC_ARM_REG_SP, STACK)
     return uc
+
+
+def _run(uc: Uc, watcher: core.Core, address: int) -> None:
+    """Until something else than the core's own preparations stops the engine."""
+    while True:
+        uc.emu_start(address | 1, 0)
+        address = uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        watcher.pause(address)
+        if watcher.stop_state().stop is not Stop.AGAIN:
+            return
+        watcher.resume()
 
 
 @pytest.mark.parametrize("prefer", ["native", "twin"])
@@ -64,17 +77,19 @@ def test_executed(
 ) -> None:
     code, snippets = assembled
     snippet = snippets[index]
-    uc = _engine(code, snippet.target)
+    ram = (ctypes.c_uint8 * RAM_SIZE)()
+    uc = _engine(code, snippet.target, ram)
     if "[r0]" in benchmark.code or "ldm r0" in benchmark.code:
         uc.reg_write(arm_const.UC_ARM_REG_R0, RAM)
     target = FunctionRange(snippet.target, snippet.target + 2, Watch.STOP)
-    spec = CoreSpec("m5", [CodeRegion(ORIGIN, memoryview(code))], [], [target])
+    bank = TrackedBank((RAM,), memoryview(ram).cast("B"))
+    spec = CoreSpec("m5", [CodeRegion(ORIGIN, memoryview(code))], [], [target], tracked=[bank])
     watcher = core.create(uc, spec, prefer)
     watcher.begin(snippet.entry, STACK, snippet.target)
-    uc.emu_start(snippet.entry | 1, 0)
+    _run(uc, watcher, snippet.entry)
     if snippet.target == snippet.start:  # stopped on the way in
         watcher.resume()
-        uc.emu_start(snippet.start | 1, 0)
+        _run(uc, watcher, snippet.start)
     state = watcher.stop_state()
     assert state.stop in (Stop.ENTERED, Stop.RETURNED)
     entering = TimingModel().cost(code[snippet.entry - ORIGIN :][:2], snippet.entry).cycles

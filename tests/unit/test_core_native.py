@@ -76,10 +76,13 @@ def test_decoders_agree(code: bytes, in_it: bool) -> None:
     st.booleans(),
     st.sampled_from(sorted(VARIANTS)),
     st.sampled_from(list(Bound)),
+    st.integers(0, 2**32 - 1),
 )
-def test_pipelines_agree(code: list[bytes], start: int, taken: bool, variant: str, bound: Bound) -> None:
+def test_pipelines_agree(
+    code: list[bytes], start: int, taken: bool, variant: str, bound: Bound, outcome: int
+) -> None:
     run, model = b"".join(code), TimingModel(variant, bound)
-    code_run = CodeRun(run, start, taken)
+    code_run = CodeRun(run, start, taken, outcome)
     by_instruction = twin_instruction_cycles(model, code_run)
     assert instruction_cycles(model, [code_run]) == [by_instruction]
     assert run_cycles(model, [code_run]) == [sum(cycles for _, cycles in by_instruction)]
@@ -89,7 +92,7 @@ def test_an_it_does_not_fold_into_another() -> None:
     code = bytes.fromhex("00bf01bf01bf7047")
     cost = TimingModel().cost(code, 0x1000)
     assert list(cost.instruction_cycles[1:3]) == [0, 1]
-    assert library.load().mcusim_cost(TIMING, code, 0x1000, len(code), 1) == cost.cycles
+    assert library.load().mcusim_cost(TIMING, code, 0x1000, len(code), 1, 0) == cost.cycles
 
 
 def test_the_emulator_binding_has_what_the_core_takes_from_it() -> None:

@@ -132,7 +132,9 @@ def _recosted(bench: Bench) -> list[int]:
     totals = [0] * len(counts.nodes)
     for run in counts.runs:
         body = code[run.start - ORIGIN : run.end - ORIGIN]
-        totals[run.node] += run.count * model.cost(body, run.start, taken=run.next != 0).cycles
+        totals[run.node] += (
+            run.count * model.cost(body, run.start, taken=run.next != 0, outcome=run.outcome).cycles
+        )
     return totals
 
 

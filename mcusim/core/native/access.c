@@ -53,7 +53,9 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->waited = 0;
     waits_clear(&tracker->waits);
     tracker->unwritten_count = 0;
-    tracker->is_suspended = !tracker->spec->bank_count || !measure;
+    tracker->outcomes = (outcome_list){0, 0};
+    tracker->is_suspended = !tracker->spec->bank_count;
+    tracker->is_measured = !tracker->is_suspended && measure;
     liveness_begin(&tracker->live);
 }
 
@@ -125,7 +127,7 @@ static inline void note(access_tracker *tracker, uint32_t pc, uint32_t address, 
 }
 
 void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
-    if (!tracker->is_suspended && size) {
+    if (tracker->is_measured && size) {
         note(tracker, pc, address, size, store);
     }
 }
@@ -200,8 +202,10 @@ static inline void execute(access_tracker *tracker, const planned_access *access
     } else if ((access->condition == CONDITION_ALWAYS || holds(access->condition, flags)) &&
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
-        note(tracker, access->pc, address, access->size, access->store);
-        if (tracker->spec->hash_accesses) {
+        if (tracker->is_measured) {
+            note(tracker, access->pc, address, access->size, access->store);
+        }
+        if (tracker->is_measured && tracker->spec->hash_accesses) {
             hash_access(tracker, access, address);
         }
         uint32_t waited = wait_cycles(tracker, access, address);
@@ -210,8 +214,7 @@ static inline void execute(access_tracker *tracker, const planned_access *access
     }
 }
 
-static void execute_exit(access_tracker *tracker, const block_plan *plan) {
-    uint32_t flags = plan->needs_flags ? read_flags(tracker) : 0;
+static void execute_exit(access_tracker *tracker, const block_plan *plan, uint32_t flags) {
     if (plan->exit_count) {
         copy_registers(tracker, SOURCE_EXIT);
     }
@@ -219,6 +222,40 @@ static void execute_exit(access_tracker *tracker, const block_plan *plan) {
         execute(tracker, &plan->exit[i], flags);
     }
     tracker->lost += plan->dropped;
+}
+
+static uint32_t outcome_of(const access_tracker *tracker, const planned_outcome *outcome, uint32_t flags) {
+    int executed = outcome->slot ? tracker->values[outcome->slot + 1] != 0 : holds(outcome->condition, flags);
+    if (outcome->bits > 1) {
+        return executed ? tracker->values[outcome->slot] : DIVISION_SKIPPED;
+    }
+    return executed ? OUTCOME_EXECUTED : OUTCOME_SKIPPED;
+}
+
+/* Append what the pending block did before `end`. */
+static void append_outcomes(const access_tracker *tracker, uint32_t end, uint32_t flags, outcome_list *list) {
+    const block_plan *plan = tracker->pending;
+    for (uint32_t i = 0; i < plan->outcome_count && plan->outcomes[i].pc < end; ++i) {
+        outcome_append(list, outcome_of(tracker, &plan->outcomes[i], flags), plan->outcomes[i].bits);
+    }
+}
+
+static uint32_t flags_for(const access_tracker *tracker, const block_plan *plan) {
+    return plan->needs_flags ? read_flags(tracker) : 0;
+}
+
+uint32_t access_outcomes(const access_tracker *tracker, uint32_t pc) {
+    outcome_list list = tracker->outcomes;
+    if (tracker->pending && tracker->pending->outcome_count) {
+        append_outcomes(tracker, pc, flags_for(tracker, tracker->pending), &list);
+    }
+    return list.value;
+}
+
+uint32_t access_take_outcomes(access_tracker *tracker) {
+    uint32_t outcomes = tracker->outcomes.value;
+    tracker->outcomes = (outcome_list){0, 0};
+    return outcomes;
 }
 
 static void make_slots(access_tracker *tracker, const block_plan *plan) {
@@ -301,8 +338,10 @@ void access_leave_block(access_tracker *tracker) {
     if (!plan) {
         return;
     }
+    uint32_t flags = flags_for(tracker, plan);
+    append_outcomes(tracker, UINT32_MAX, flags, &tracker->outcomes);
     tracker->pending = NULL;
-    execute_exit(tracker, plan);
+    execute_exit(tracker, plan, flags);
     tracker->it_state = plan->it_state_next;
     tracker->it_address = plan->start + plan->size;
 }
@@ -318,14 +357,25 @@ void access_pause(access_tracker *tracker, uint32_t pc) {
         access_leave_block(tracker);
         return;
     }
+    uint32_t flags = flags_for(tracker, plan);
+    append_outcomes(tracker, pc, flags, &tracker->outcomes);
     tracker->pending = NULL;
     const uint8_t *code = code_at(tracker, plan->start, executed);
     block_plan *part = plan_block(tracker->spec, code, plan->start, executed, plan->it_state, 0);
     make_slots(tracker, part);
-    execute_exit(tracker, part);
+    execute_exit(tracker, part, flags_for(tracker, part));
     tracker->it_state = part->it_state_next;
     tracker->it_address = pc;
     plan_free(part);
+}
+
+static uint32_t captured_value(const planned_capture *capture, const uint32_t *registers) {
+    if (capture->kind != CAPTURE_ADDRESS) {
+        return division_outcome(registers[capture->base], registers[capture->index],
+                                capture->kind == CAPTURE_SDIV);
+    }
+    uint32_t index = capture->index < 0 ? 0 : registers[capture->index] << capture->shift;
+    return registers[capture->base] + index + (uint32_t)capture->offset;
 }
 
 static void on_captured_instruction(void *engine, uint64_t address, uint32_t size, void *user) {
@@ -346,8 +396,7 @@ static void on_captured_instruction(void *engine, uint64_t address, uint32_t siz
                 emulator->reg_read(emulator->engine, emulator->core_registers[reg], &registers[reg]);
             }
         }
-        uint32_t index = capture->index < 0 ? 0 : registers[capture->index] << capture->shift;
-        tracker->values[capture->target] = registers[capture->base] + index + (uint32_t)capture->offset;
+        tracker->values[capture->target] = captured_value(capture, registers);
         tracker->values[capture->target + 1] = (uint32_t)(capture->condition == CONDITION_ALWAYS ||
                                                           holds(capture->condition, read_flags(tracker)));
     }

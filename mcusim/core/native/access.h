@@ -5,6 +5,7 @@
 #include "access_plan.h"
 #include "flash.h"
 #include "liveness.h"
+#include "outcomes.h"
 #include "survey.h"
 #include "waits.h"
 
@@ -18,14 +19,16 @@ typedef struct {
     uint32_t value_count;
     uint32_t it_address; /* where a block begins in the middle of an IT block, and its state there */
     uint8_t it_state;
-    uint8_t is_suspended;
+    uint8_t is_suspended; /* nothing is followed */
+    uint8_t is_measured;  /* what is followed is measured */
     block_plan *to_hook;
     block_plan *recent[PLAN_BUCKETS];
     block_plan *plans[PLAN_BUCKETS];
     size_t *hooks;
     uint32_t *hooked; /* addresses that have a callback, as many as hooks */
     uint32_t hook_count;
-    uint64_t lost; /* accesses whose address could not be told */
+    outcome_list outcomes; /* of the run so far, without the pending block */
+    uint64_t lost;         /* accesses whose address could not be told */
     uint64_t stream_hash;
     mcusim_unwritten_read *unwritten;
     uint32_t unwritten_count;
@@ -38,7 +41,7 @@ typedef struct {
 
 void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash, flash_survey *survey);
 void access_free(access_tracker *tracker);
-/* Nothing was ever written; accesses are followed if they are to be measured. */
+/* Nothing was ever written. */
 void access_begin(access_tracker *tracker, int measure);
 
 /* A block is about to be executed; 0 if emulation must stop before it and access_resume be called. */
@@ -49,6 +52,12 @@ void access_leave_block(access_tracker *tracker);
 
 /* Emulation rests at `pc`: account for what was executed of the pending block. */
 void access_pause(access_tracker *tracker, uint32_t pc);
+
+/* The outcomes of the run up to `pc`, which is in the pending block or behind it. */
+uint32_t access_outcomes(const access_tracker *tracker, uint32_t pc);
+
+/* Those of a run that is over. */
+uint32_t access_take_outcomes(access_tracker *tracker);
 
 /* Install the callbacks that the next block needs. */
 void access_resume(access_tracker *tracker);

@@ -4,6 +4,7 @@
 
 #include "allocate.h"
 #include "decode.h"
+#include "outcomes.h"
 
 enum { UNKNOWN = 0x4000, MAXIMUM_UNKNOWNS = 0x4000, NO_LOAD = -1 };
 
@@ -26,6 +27,16 @@ typedef struct {
     uint8_t condition;
 } block_access;
 
+/* An instruction whose cost depends on data; `access` is its own, -1 for none. */
+typedef struct {
+    uint32_t pc;
+    uint32_t index; /* of the instruction */
+    uint32_t word;
+    int32_t access;
+    uint8_t bits;
+    uint8_t condition;
+} block_outcome;
+
 typedef struct {
     const mcusim_spec *spec;
     block_plan *plan;
@@ -33,7 +44,9 @@ typedef struct {
     unknown_value *unknowns;
     uint32_t unknown_count;
     block_access *accesses;
+    block_outcome *outcomes;
     uint32_t access_count;
+    uint32_t outcome_count;
     uint32_t instruction_count;
     int32_t last_flag_setter; /* index of an instruction, -1 for none */
     int is_whole;
@@ -133,6 +146,21 @@ static uint8_t advance_it(uint8_t state) {
     return state & 7 ? (uint8_t)((state & 0xE0) | (state << 1 & 0x1F)) : 0;
 }
 
+static void note_outcome(planner *p, const mcusim_instruction *instruction, uint32_t word,
+                         uint8_t condition) {
+    uint32_t bits = outcome_bits(instruction);
+    if (bits && p->is_whole) {
+        p->outcomes = reallocate(p->outcomes, p->outcome_count + 1, sizeof *p->outcomes);
+        p->outcomes[p->outcome_count++] =
+            (block_outcome){.pc = instruction->address,
+                            .index = p->instruction_count,
+                            .word = word,
+                            .access = p->plan->last_accesses ? (int32_t)p->access_count : -1,
+                            .bits = (uint8_t)bits,
+                            .condition = condition};
+    }
+}
+
 static void plan_instruction(planner *p, const uint8_t *code, uint32_t address, uint8_t *it_state,
                              mcusim_instruction *instruction) {
     uint8_t condition = *it_state & 0xF ? *it_state >> 4 : CONDITION_ALWAYS;
@@ -145,6 +173,7 @@ static void plan_instruction(planner *p, const uint8_t *code, uint32_t address, 
     }
     *it_state = instruction->it_length ? (uint8_t)word : advance_it(*it_state);
     p->plan->last_accesses = (uint8_t)decode_access(p->spec->accesses, word, is_wide, &access);
+    note_outcome(p, instruction, word, condition);
     if (p->plan->last_accesses) {
         add_access(p, instruction, &access, condition);
     } else {
@@ -333,24 +362,57 @@ static int solve_value(planner *p, const affine *value) {
     return 1;
 }
 
-static int flags_change_behind(const planner *p, const block_access *access) {
-    return access->condition != CONDITION_ALWAYS && p->last_flag_setter >= (int32_t)access->index;
+static int flags_change_behind(const planner *p, uint8_t condition, uint32_t index) {
+    return condition != CONDITION_ALWAYS && p->last_flag_setter >= (int32_t)index;
 }
 
-static void capture(planner *p, block_access *access) {
+static uint16_t add_capture(planner *p, planned_capture capture) {
     block_plan *plan = p->plan;
-    planned_capture noted = {access->pc,           access->access.offset, access->access.base,
-                             access->access.index, access->access.shift,  access->condition,
-                             new_slots(p, 2)};
+    capture.target = new_slots(p, 2);
     plan->captures = reallocate(plan->captures, plan->capture_count + 1, sizeof *plan->captures);
-    plan->captures[plan->capture_count++] = noted;
-    access->slot = noted.target;
+    plan->captures[plan->capture_count++] = capture;
+    return capture.target;
+}
+
+static void capture_address(planner *p, block_access *access) {
+    access->slot = add_capture(p, (planned_capture){.kind = CAPTURE_ADDRESS,
+                                                    .pc = access->pc,
+                                                    .offset = access->access.offset,
+                                                    .base = access->access.base,
+                                                    .index = access->access.index,
+                                                    .shift = access->access.shift,
+                                                    .condition = access->condition});
     if (access->condition != CONDITION_ALWAYS) {
         return; /* a skipped instruction is not called back */
     }
-    solve(p, &access->address, noted.target);
+    solve(p, &access->address, access->slot);
     while (solve_exits(p)) {
     }
+}
+
+/* Arm DDI 0403E, A7.7.127 and A7.7.195: bit 21 tells UDIV from SDIV. */
+static uint16_t capture_division(planner *p, const block_outcome *division) {
+    return add_capture(p, (planned_capture){.kind = division->word >> 21 & 1 ? CAPTURE_UDIV : CAPTURE_SDIV,
+                                            .pc = division->pc,
+                                            .base = (int8_t)(division->word >> 16 & 15),
+                                            .index = (int8_t)(division->word & 15),
+                                            .condition = division->condition});
+}
+
+/* Behind the accesses, whose captures tell as well what was skipped. */
+static void emit_outcome(planner *p, const block_outcome *outcome) {
+    block_plan *plan = p->plan;
+    planned_outcome planned = {.pc = outcome->pc, .bits = outcome->bits, .condition = outcome->condition};
+    if (outcome->bits > 1) {
+        planned.slot = capture_division(p, outcome);
+    } else if (outcome->access >= 0) {
+        planned.slot = p->accesses[outcome->access].slot;
+    } else if (flags_change_behind(p, outcome->condition, outcome->index)) {
+        planned.slot = add_capture(p, (planned_capture){.pc = outcome->pc, .condition = outcome->condition});
+    }
+    plan->needs_flags |= !planned.slot;
+    plan->outcomes = reallocate(plan->outcomes, plan->outcome_count + 1, sizeof *plan->outcomes);
+    plan->outcomes[plan->outcome_count++] = planned;
 }
 
 static uint16_t single_source(const planner *p, const affine *value) {
@@ -369,13 +431,13 @@ static void emit(planner *p, block_access *access) {
                               .if_set = NO_SOURCE,
                               .condition = access->condition};
     int is_found = solve_value(p, &access->address) && resolve(p, &access->address, &planned.address) &&
-                   !flags_change_behind(p, access);
+                   !flags_change_behind(p, access->condition, access->index);
     if (!is_found && !p->is_whole) {
         ++plan->dropped;
         return;
     }
     if (!is_found) {
-        capture(p, access);
+        capture_address(p, access);
         planned.address = affine_source(access->slot);
         planned.if_set = access->slot + 1;
         planned.condition = CONDITION_ALWAYS;
@@ -401,9 +463,13 @@ block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t st
     for (uint32_t i = 0; i < p.access_count; ++i) {
         emit(&p, &p.accesses[i]);
     }
+    for (uint32_t i = 0; i < p.outcome_count; ++i) {
+        emit_outcome(&p, &p.outcomes[i]);
+    }
     p.plan->is_hooked = p.plan->capture_count == 0;
     free(p.unknowns);
     free(p.accesses);
+    free(p.outcomes);
     return p.plan;
 }
 
@@ -411,5 +477,6 @@ void plan_free(block_plan *plan) {
     free(plan->entry);
     free(plan->exit);
     free(plan->captures);
+    free(plan->outcomes);
     free(plan);
 }

@@ -28,8 +28,12 @@ typedef struct {
     uint8_t condition;
 } planned_access;
 
-/* What an instruction callback notes: the address into slot `target`, whether its condition holds behind. */
+typedef enum { CAPTURE_ADDRESS, CAPTURE_UDIV, CAPTURE_SDIV } capture_kind;
+
+/* What an instruction callback notes: the address into slot `target`, whether its condition holds behind. Of
+ * a division of `base` by `index` its outcome is noted. */
 typedef struct {
+    capture_kind kind;
     uint32_t pc;
     int32_t offset;
     int8_t base;
@@ -38,6 +42,15 @@ typedef struct {
     uint8_t condition;
     uint16_t target;
 } planned_capture;
+
+/* What tells the outcome of an instruction: the slots of its capture, 0 for none; then its condition under
+ * the flags at the end of the block. */
+typedef struct {
+    uint32_t pc;
+    uint16_t slot;
+    uint8_t bits;
+    uint8_t condition;
+} planned_outcome;
 
 typedef struct block_plan {
     struct block_plan *next;
@@ -54,6 +67,8 @@ typedef struct block_plan {
     planned_access *entry; /* re-reads before the block */
     planned_access *exit;  /* re-reads and accesses, in order */
     planned_capture *captures;
+    planned_outcome *outcomes; /* in order */
+    uint32_t outcome_count;
     uint32_t entry_count;
     uint32_t exit_count;
     uint32_t capture_count;

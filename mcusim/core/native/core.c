@@ -137,7 +137,7 @@ static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
 }
 
 static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
-    const run_key key = {core->start, end, next, core->calls.current};
+    const run_key key = {core->start, end, next, core->calls.current, access_take_outcomes(&core->memory)};
     run_edge *edge = runs_find(&core->runs, &key);
     ++edge->count;
     core->cycles += edge->cycles + wait_cycles(core, edge);
@@ -302,12 +302,14 @@ uint64_t mcusim_core_cycles(mcusim_core *core) {
     if (core->block == core->start) {
         return core->cycles;
     }
-    const run_key key = {core->start, core->block, 0, core->calls.current};
+    const run_key key = {core->start, core->block, 0, core->calls.current,
+                         access_outcomes(&core->memory, core->block)};
     return core->cycles + runs_find(&core->runs, &key)->cycles;
 }
 
 uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address) {
-    return core->cycles + runs_cycles_at(&core->runs, core->start, core->end, address);
+    return core->cycles + runs_cycles_at(&core->runs, core->start, core->end, address,
+                                         access_outcomes(&core->memory, address));
 }
 
 void mcusim_core_block(const mcusim_core *core, uint32_t *start, uint32_t *end) {
@@ -353,8 +355,13 @@ void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs) {
     for (uint32_t i = 0; i < core->runs.count; ++i) {
         const run_edge *edge = runs_at(&core->runs, i);
         if (edge->count) {
-            *runs++ = (mcusim_run_count){edge->count, edge->key.start, edge->key.end, edge->key.next,
-                                         edge->key.node};
+            *runs++ = (mcusim_run_count){edge->count,
+                                         edge->key.start,
+                                         edge->key.end,
+                                         edge->key.next,
+                                         edge->key.node,
+                                         edge->key.outcome,
+                                         0};
         }
     }
 }

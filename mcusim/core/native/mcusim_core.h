@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 8
+#define MCUSIM_CORE_ABI 9
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -169,6 +169,8 @@ typedef struct {
     uint32_t end;
     uint32_t next;
     int32_t node;
+    uint32_t outcome;
+    uint32_t unused;
 } mcusim_run_count;
 
 typedef struct {
@@ -249,6 +251,7 @@ typedef struct {
     uint8_t count;
     uint8_t branch;
     uint8_t it_length;
+    uint8_t outcome; /* of a division, 0 if it is not known; see mcusim/timing/outcomes.py */
 } mcusim_instruction;
 
 typedef struct {
@@ -292,13 +295,15 @@ MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);
  * FlashUnit.missing_lines in mcusim/timing/flash.py. */
 MCUSIM_API void mcusim_core_flash_reads(const mcusim_core *core, uint32_t flash, uint64_t *reads);
 
-/* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run. */
+/* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run in passes of
+ * one outcome (see mcusim/timing/outcomes.py). */
 MCUSIM_API void mcusim_decode(const mcusim_timing *timing, const uint8_t *code, uint32_t address,
                               int32_t in_it, mcusim_instruction *instruction);
 MCUSIM_API uint64_t mcusim_cost(const mcusim_timing *timing, const uint8_t *code, uint32_t start,
-                                uint32_t size, int32_t taken);
+                                uint32_t size, int32_t taken, uint32_t outcome);
 /* The same for each instruction; `costs` has room for one every two bytes. Returns how many there are. */
 MCUSIM_API uint32_t mcusim_cost_each(const mcusim_timing *timing, const uint8_t *code, uint32_t start,
-                                     uint32_t size, int32_t taken, mcusim_instruction_cost *costs);
+                                     uint32_t size, int32_t taken, uint32_t outcome,
+                                     mcusim_instruction_cost *costs);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "outcomes.h"
 
 enum { FIRST_TABLE_SIZE = 4096 };
 
@@ -48,7 +49,7 @@ static int32_t function_starting_at(const mcusim_spec *spec, uint32_t address) {
 }
 
 /* Decode [start, end) into the store's list; code outside every region decodes to nothing. */
-static const instruction_list *decode(run_store *store, uint32_t start, uint32_t end) {
+static instruction_list *decode(run_store *store, uint32_t start, uint32_t end) {
     const mcusim_spec *spec = store->spec;
     store->decoded.count = 0;
     for (uint32_t i = 0; i < spec->code_count; ++i) {
@@ -67,8 +68,10 @@ int run_ends_line(run_store *store, uint32_t start, uint32_t end) {
     return run->count > 0 && ends_line(&run->items[run->count - 1]);
 }
 
-uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address) {
-    return run_cycles_at(store->spec->timing, decode(store, start, end), address);
+uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address, uint32_t outcome) {
+    instruction_list *run = decode(store, start, end);
+    apply_outcomes(run, outcome, 0);
+    return run_cycles_at(store->spec->timing, run, address);
 }
 
 static void fill_stack(run_edge *edge, const instruction_list *run) {
@@ -117,10 +120,9 @@ static flow_kind flow_of(const run_store *store, const run_edge *edge, const mcu
 }
 
 static void fill_edge(run_store *store, run_edge *edge) {
-    const instruction_list *run = decode(store, edge->key.start, edge->key.end);
+    instruction_list *run = decode(store, edge->key.start, edge->key.end);
     int taken = edge->key.next != 0;
     edge->function = taken ? function_starting_at(store->spec, edge->key.next) : -1;
-    edge->cycles = (uint32_t)run_cycles(store->spec->timing, run, taken);
     for (uint32_t i = 0; i < run->count; ++i) {
         ++edge->instructions;
         if (run->items[i].kind == KIND_UNKNOWN && !edge->undecoded) {
@@ -134,6 +136,8 @@ static void fill_edge(run_store *store, run_edge *edge) {
     }
     fill_stack(edge, run);
     edge->attention = edge->writes_sp || edge->flow != FLOW_PLAIN || edge->undecoded;
+    apply_outcomes(run, edge->key.outcome, taken);
+    edge->cycles = (uint32_t)run_cycles(store->spec->timing, run, taken);
 }
 
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit) {

@@ -5,12 +5,13 @@
 #include "timing.h"
 
 /* A run [start, end) followed by `next`; 0 means that it ended without a branch. Runs are told apart by the
- * node of the call tree that they ran in. */
+ * node of the call tree that they ran in, and by what they did where that depends on data (outcomes.h). */
 typedef struct {
     uint32_t start;
     uint32_t end;
     uint32_t next;
     int32_t node;
+    uint32_t outcome;
 } run_key;
 
 /* What the branch at the end of a run does to the call stack. */
@@ -63,21 +64,22 @@ int32_t function_at(const mcusim_spec *spec, uint32_t address);
 /* Whether the instruction that ends at `end` of the run from `start` never goes on behind itself. */
 int run_ends_line(run_store *store, uint32_t start, uint32_t end);
 
-/* Cycles from the start of the run to the first execute cycle of the instruction at `address` in it. */
-uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address);
+/* Cycles from the start of the run to the first execute cycle of the instruction at `address` in it, with
+ * what is known of the outcomes before that. */
+uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t address, uint32_t outcome);
 
 /* The instruction of the run that moves the stack pointer below `limit`, if `sp` is it at the start. */
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit);
 
 static inline uint32_t run_hash(const run_key *key) {
     uint32_t hash = key->start * 0x9E3779B1u ^ key->end * 0x85EBCA6Bu ^ key->next * 0xC2B2AE35u ^
-                    (uint32_t)key->node * 0x27D4EB2Fu;
+                    (uint32_t)key->node * 0x27D4EB2Fu ^ key->outcome * 0x165667B1u;
     return hash ^ hash >> 15;
 }
 
 static inline int run_matches(const run_edge *edge, const run_key *key) {
     return edge->key.start == key->start && edge->key.end == key->end && edge->key.next == key->next &&
-           edge->key.node == key->node;
+           edge->key.node == key->node && edge->key.outcome == key->outcome;
 }
 
 static inline run_edge *runs_find(run_store *store, const run_key *key) {

@@ -1,6 +1,7 @@
 #include "timing.h"
 
 #include "allocate.h"
+#include "outcomes.h"
 
 /* Parameter numbers of mcusim/timing/rules.py that the model names itself. */
 enum {
@@ -18,6 +19,10 @@ enum {
     P_FP_DEPENDENT = 28,
     P_FP_MAC = 29,
     P_FP_DIVIDE = 30,
+    P_DIVIDE_ZERO = 37,
+    P_DIVIDE_SHORT = 38,
+    P_DIVIDE_LONG = 39,
+    P_DIVIDE_MOST = 40,
 };
 
 enum { FIRST_ISSUE = -1, FETCH_LATENCY = 2, RING = 16, BLOCKS = 4, NEVER = -9 };
@@ -78,6 +83,14 @@ static int wide_unaligned(const mcusim_instruction *instruction) {
     return instruction->size == 4 && instruction->address & 2;
 }
 
+static int32_t division_cost(const int32_t *parameters, uint8_t outcome) {
+    if (outcome == DIVISION_ZERO || outcome == DIVISION_SHORT) {
+        return parameters[outcome == DIVISION_ZERO ? P_DIVIDE_ZERO : P_DIVIDE_SHORT];
+    }
+    int32_t cost = parameters[P_DIVIDE_LONG] + outcome - DIVISION_LONG;
+    return cost < parameters[P_DIVIDE_MOST] ? cost : parameters[P_DIVIDE_MOST];
+}
+
 static int32_t cost_of(const mcusim_timing *timing, const mcusim_instruction *current,
                        const mcusim_instruction *following) {
     const int32_t *parameters = timing->parameters;
@@ -94,6 +107,8 @@ static int32_t cost_of(const mcusim_timing *timing, const mcusim_instruction *cu
         }
     } else if (current->kind == KIND_STORE_INDEXED && before_nop) {
         cost = parameters[P_STORE];
+    } else if (current->outcome) {
+        cost = division_cost(parameters, current->outcome);
     }
     return cost;
 }
@@ -349,18 +364,20 @@ uint64_t run_cycles_at(const mcusim_timing *timing, const instruction_list *run,
 }
 
 uint64_t mcusim_cost(const mcusim_timing *timing, const uint8_t *code, uint32_t start, uint32_t size,
-                     int32_t taken) {
+                     int32_t taken, uint32_t outcome) {
     instruction_list run = {NULL, 0, 0};
     decode_run(timing, code, start, size, &run);
+    apply_outcomes(&run, outcome, taken);
     uint64_t cycles = run_cycles(timing, &run, taken);
     free(run.items);
     return cycles;
 }
 
 uint32_t mcusim_cost_each(const mcusim_timing *timing, const uint8_t *code, uint32_t start, uint32_t size,
-                          int32_t taken, mcusim_instruction_cost *costs) {
+                          int32_t taken, uint32_t outcome, mcusim_instruction_cost *costs) {
     instruction_list run = {NULL, 0, 0};
     decode_run(timing, code, start, size, &run);
+    apply_outcomes(&run, outcome, taken);
     uint32_t *spent = allocate_zeroed(run.count, sizeof *spent);
     split_cycles(timing, &run, taken, spent);
     for (uint32_t i = 0; i < run.count; ++i) {
