@@ -13,7 +13,7 @@ from typing import Literal
 
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import MAX_ROWS, LoweredOp
-from mcusim.compiler.patches import Span, row_axis
+from mcusim.compiler.patches import Span, patch_distance, row_axis
 from mcusim.compiler.rows import align, stage_distance
 from mcusim.compiler.schedule import Schedule
 from mcusim.compiler.stages import PatchStage, StreamStage, stages_of
@@ -157,12 +157,10 @@ def _overlap(
         return None
     target = ranges.buffers[op.outputs[0]]
     stage = ranges.stage_at(position)
-    if isinstance(stage, StreamStage):
-        wanted = sharing == "rows" and position == stage.last and stage.bands == 1
-        return _stream_overlap(graph, ranges, stage, target) if wanted else None
-    if stage is not None and not target.patch:
-        # Patches come back to rows of a whole input that an earlier patch has passed.
-        return None
+    if stage is not None and (isinstance(stage, StreamStage) or not target.patch):
+        in_bands = isinstance(stage, StreamStage) and stage.bands > 1
+        wanted = sharing == "rows" and position == stage.last and not in_bands
+        return _stage_overlap(graph, ranges, stage, target) if wanted else None
     dying = [
         source
         for index in dict.fromkeys(ranges.roots[i] for i in spatial.activations(graph, op))
@@ -184,9 +182,9 @@ def _overlap(
     return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
 
 
-def _stream_overlap(graph: Graph, ranges: LiveRanges, stage: StreamStage, target: Buffer) -> Overlap | None:
-    """The output may run ahead of one tensor that comes from before and dies in the stage: of those, the
-    one with which it saves most."""
+def _stage_overlap(graph: Graph, ranges: LiveRanges, stage: PatchStage, target: Buffer) -> Overlap | None:
+    """The output of a stage that runs in pieces may run ahead of one tensor that comes from before and dies
+    in the stage: of those, the one with which it saves most."""
     operators = graph.operators[stage.first : stage.last + 1]
     best: Overlap | None = None
     least = 0
@@ -194,7 +192,10 @@ def _stream_overlap(graph: Graph, ranges: LiveRanges, stage: StreamStage, target
         comes_in = any(source.tensor in op.inputs for op in operators) and not source.patch
         if not comes_in or source.last != stage.last or source.tensor == target.tensor:
             continue
-        distance = stage_distance(graph, operators, source.tensor, stage.chunk)
+        if isinstance(stage, StreamStage):
+            distance = stage_distance(graph, operators, source.tensor, stage.chunk)
+        else:
+            distance = align(patch_distance(graph, operators, source.tensor, stage.geometry))
         saved = align(source.bytes) + align(target.bytes)
         saved -= max((distance or 0) + align(source.bytes), align(target.bytes))
         if saved > least:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from mcusim.compiler import spatial
@@ -113,3 +113,29 @@ def _needs(graph: Graph, operators: Sequence[Operator], out: Span, *, vertical: 
 def _extent_along(tensor: Tensor, vertical: bool) -> int:
     size = spatial.extent(tensor)
     return size.height if vertical else size.width
+
+
+def patch_distance(graph: Graph, operators: Sequence[Operator], source: int, geometry: PatchGeometry) -> int:
+    """How many bytes before a whole input ``source`` the whole output of a patch stage must start, so that no
+    patch is written over pixels that it or a later patch still reads.
+
+    D = max over patches of (end of what is written of the output when the patch is done) - (first byte of
+    ``source`` that is read by then later); what only the patch itself reads counts if its last operator reads
+    it, since all others are done before anything is written.
+    """
+    last = operators[-1]
+    output = spatial.extent(graph.tensors[last.outputs[0]])
+    given = spatial.extent(graph.tensors[source])
+    patches = list(product(range(geometry.grid[0]), range(geometry.grid[1])))
+    needed, distance = given.bytes, 0
+    for row, column in reversed(patches):
+        rows, columns = geometry.rows[source][row], geometry.columns[source][column]
+        first = (rows.first * given.width + columns.first) * given.channels
+        read = min(needed, first)
+        end = (geometry.rows[last.outputs[0]][row].end - 1) * output.width
+        end += geometry.columns[last.outputs[0]][column].end
+        still = read if source in last.inputs else needed
+        if still < given.bytes:
+            distance = max(distance, end * output.channels - still)
+        needed = read
+    return distance

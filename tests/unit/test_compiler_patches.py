@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from itertools import product
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcusim import network
 from mcusim.compiler import analysis
-from mcusim.compiler.patches import Axis, Span, patch_geometry, split
+from mcusim.compiler.patches import Axis, PatchGeometry, Span, patch_distance, patch_geometry, split
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network import geometry
+from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
 
 axes = st.builds(
     Axis,
@@ -67,3 +70,51 @@ def test_macs_of_one_patch_are_those_of_the_layer_schedule() -> None:
         analysis.mac_factor(graph, parse_spec(f"patch:{grid}@12", graph)) for grid in ("2x2", "3x2", "3x3")
     ]
     assert 1 < factors[0] < factors[1] < factors[2]
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> tuple[Graph, tuple[int, int]]:
+    """Up to three square windows one after the other, and a grid of patches of the last one's output."""
+    shapes = [(draw(st.integers(3, 12)), draw(st.integers(3, 12)), draw(st.integers(1, 3)))]
+    operators = []
+    for index in range(draw(st.integers(1, 3))):
+        kernel, stride = draw(st.sampled_from((1, 3))), draw(st.integers(1, 2))
+        pad = kernel // 2
+        window = Window(kernel, kernel, stride, stride, Padding(pad, pad, pad, pad))
+        operators.append(Operator(index, OpKind.CONV_2D, (index,), (index + 1,), Attributes(window=window)))
+        height, width, _ = shapes[-1]
+        shapes.append(((height - 1) // stride + 1, (width - 1) // stride + 1, draw(st.integers(1, 4))))
+    tensors = {index: Tensor(index, f"t{index}", (1, *shape), "int8") for index, shape in enumerate(shapes)}
+    grid = (draw(st.integers(1, shapes[-1][0])), draw(st.integers(1, shapes[-1][1])))
+    return Graph("stage", tensors, tuple(operators), (0,), (len(operators),)), grid
+
+
+def survives(graph: Graph, stage: PatchGeometry, ahead: int) -> bool:
+    """Whether every patch still finds the pixels of the stage's input if the output starts ``ahead`` bytes
+    earlier; a stage of one operator writes while it reads."""
+    output = graph.outputs[0]
+    written: set[int] = set()
+    for patch in product(range(stage.grid[0]), range(stage.grid[1])):
+        places = {}
+        for tensor in (0, output):
+            _, _, width, channels = graph.tensors[tensor].shape
+            rows, columns = stage.rows[tensor][patch[0]], stage.columns[tensor][patch[1]]
+            pixels = product(range(*rows), range(*columns))
+            places[tensor] = {(y * width + x) * channels + c for y, x in pixels for c in range(channels)}
+        now = {place - ahead for place in places[output]}
+        if places[0] & (written | now if len(graph.operators) == 1 else written):
+            return False
+        written |= now
+    return True
+
+
+@given(stages())
+@settings(max_examples=150, deadline=None)
+def test_patches_are_written_over_what_no_patch_reads_any_more(drawn: tuple[Graph, tuple[int, int]]) -> None:
+    graph, grid = drawn
+    stage = patch_geometry(graph, graph.operators, grid)
+    distance = patch_distance(graph, graph.operators, 0, stage)
+    assert survives(graph, stage, distance)
+    whole_rows = grid[1] == 1
+    if distance > 0 and len(graph.operators) > 1 and whole_rows:
+        assert not survives(graph, stage, distance - 1)
