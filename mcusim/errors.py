@@ -76,6 +76,13 @@ class ToolchainError(McusimError):
     reason = "toolchain"
 
 
+class WorkerError(McusimError):
+    """A process that did part of the work was killed."""
+
+    exit_code = 72
+    reason = "worker"
+
+
 class UnsupportedError(InputError):
     """The model uses an operator, type or option that mcusim does not have (named with its index)."""
 

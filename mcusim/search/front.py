@@ -7,8 +7,7 @@ kernels are called and what is computed twice. ``verify`` builds and runs the po
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule
 from mcusim.errors import FitError
 from mcusim.network.graph import Graph
+from mcusim.parallel import run_all
 from mcusim.simulate import SimulationResult, simulate
 
 ROOMY_CHIP = "mps2-an386"
@@ -81,10 +81,12 @@ def measure_operators(graph: Graph, chip: Chip, input_in: InputIn) -> dict[int, 
     return measured | {layer.index: float(layer.cycles) for layer in result.trace.layers}
 
 
-def verify(graph: Graph, chip: Chip, points: Sequence[Point]) -> Iterator[Point]:
-    """``points`` with what building and running them measures, in order, on all cores."""
-    with ProcessPoolExecutor() as pool:
-        yield from pool.map(_verify, [(graph, chip, point) for point in points])
+def verify(
+    graph: Graph, chip: Chip, points: Sequence[Point], watch: Callable[[int], None] = lambda _: None
+) -> list[Point]:
+    """``points`` with what building and running them measures, in order, on all cores; ``watch`` is told how
+    many are done."""
+    return run_all(_verify, [(graph, chip, point) for point in points], watch=watch)
 
 
 def _verify(task: tuple[Graph, Chip, Point]) -> Point:

@@ -20,7 +20,7 @@ def test_planned_is_measured() -> None:
     points = front.plan_front(graph, chip, "flash")
     assert len(points) >= 3
     assert all(a.arena_bytes > b.arena_bytes for a, b in pairwise(points))
-    verified = list(front.verify(graph, chip, points))
+    verified = front.verify(graph, chip, points)
     assert [point.schedule for point in verified] == [point.schedule for point in points]
     for point in verified:
         assert point.arena_as_planned
