@@ -74,15 +74,17 @@ class Bench:
         return self.built[key]
 
     def _build(self, model: str, spec: str, chip: str, input_in: InputIn | None, toolchain: str) -> Path:
-        from mcusim import chips, network
+        from mcusim import chips
+        from mcusim.cli import networks
         from mcusim.compiler.build import build
         from mcusim.compiler.schedule import parse_spec
 
-        graph = network.load(model)
+        pruned = networks.load(model)
+        graph = pruned.graph
         out = self.folder / str(len(self.built)) / f"{graph.name}.elf"
         target = chips.load(chip)
         schedule = parse_spec(spec, graph, input_in, target.sram.size)
-        return build(graph, schedule, target, out=out, toolchain=toolchain).elf
+        return build(graph, schedule, target, out=out, toolchain=toolchain, provenance=pruned.provenance).elf
 
     def run(
         self,

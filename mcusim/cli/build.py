@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from mcusim.cli.options import DEFAULT_CHIP, ChipOption, ForceOption, InputInOption, QuietOption
+from mcusim.cli.options import (
+    DEFAULT_CHIP,
+    ChipOption,
+    ForceOption,
+    InputInOption,
+    PruneOption,
+    QuietOption,
+)
 
 NAME = "build"
 
@@ -31,22 +38,25 @@ def command(
     toolchain: Annotated[
         Literal["zig", "gcc"], typer.Option("--toolchain", help="The C compiler: pinned zig, or GCC.")
     ] = "zig",
+    prune: PruneOption = "exact",
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
     """Build firmware that runs a network under a schedule."""
-    from mcusim import chips, network
+    from mcusim import chips
+    from mcusim.cli import networks
     from mcusim.cli.files import claim
     from mcusim.compiler.build import build
     from mcusim.compiler.schedule import parse_spec
     from mcusim.report.figures import kib
 
-    graph = network.load(model)
+    pruned = networks.load(model, prune)
+    graph = pruned.graph
     out = output or Path(f"{graph.name}.elf")
     claim([out], force=force)
     target = chips.load(chip)
     parsed = parse_spec(schedule, graph, input_in, target.sram.size)
-    built = build(graph, parsed, target, toolchain=toolchain, out=out)
+    built = build(graph, parsed, target, toolchain=toolchain, out=out, provenance=pruned.provenance)
     if quiet:
         return
     plan = built.plan
@@ -54,4 +64,6 @@ def command(
         f"{out}: {graph.name} under {built.schedule.name}, arena {kib(plan.arena_bytes)} "
         f"(input {kib(plan.input_bytes)}), scratch {kib(plan.scratch_bytes)}"
     )
+    if removed := networks.sentence(pruned):
+        typer.echo(f"{removed}.")
     typer.echo(f"Run it: mcusim run {out} --chip {chip}")

@@ -16,6 +16,10 @@ InputInOption = Annotated[
     Literal["sram", "flash"] | None,
     typer.Option("--input-in", help="Where the input lies when an inference starts (default: sram)."),
 ]
+PruneOption = Annotated[
+    Literal["exact", "none"],
+    typer.Option("--prune", help="Remove channels that provably carry nothing, or none."),
+]
 TimingOption = Annotated[
     str, typer.Option("--timing", metavar="NAME", help="Fetch machine of the timing model: m1, m2 or m5.")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption
+from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption, PruneOption
 
 if TYPE_CHECKING:
     from mcusim.chips import Chip
@@ -35,21 +35,25 @@ def command(
     verify: Annotated[
         bool, typer.Option("--verify", help="With --front: build and run its schedules.")
     ] = False,
+    prune: PruneOption = "exact",
 ) -> None:
     """Show what a network needs under each schedule.
 
     Layers with their bytes and MACs, where a patch stage may end, and the schedules worth a look.
     """
+    from mcusim.cli import networks
+
     if front:
-        _show_front(model, chip, input_in or "sram", verify=verify)
+        _show_front(networks.load(model, prune).graph, chip, input_in or "sram", verify=verify)
         return
-    from mcusim import chips, network
+    from mcusim import chips
     from mcusim.cli import published
     from mcusim.report.canvas import open_console
     from mcusim.report.plan import PlanSheet, render
 
     target = chips.load(chip)
-    graph = network.load(model)
+    pruned = networks.load(model, prune)
+    graph = pruned.graph
     planned = _all_schedules(graph, target, schedules, input_in)
     sheet = PlanSheet(
         network=graph.name,
@@ -59,17 +63,18 @@ def command(
         layers=_layers(graph),
         schedules=tuple(planned),
         published=published.beside(graph),
+        removed=networks.sentence(pruned),
     )
     render(sheet, open_console())
 
 
-def _show_front(model: str, chip: str, input_in: InputIn, *, verify: bool) -> None:
-    from mcusim import chips, network
+def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> None:
+    from mcusim import chips
     from mcusim.report.canvas import open_console
     from mcusim.report.front import FrontRow, render
     from mcusim.search import front
 
-    target, graph = chips.load(chip), network.load(model)
+    target = chips.load(chip)
     points = front.plan_front(graph, target, input_in)
     if verify:
         points = list(front.verify(graph, target, points))

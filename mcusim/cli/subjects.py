@@ -88,14 +88,15 @@ def run(
 
 
 def _build(subject: Subject, chip: Chip, folder: Path, input_in: InputIn | None) -> Path:
-    from mcusim import network
+    from mcusim.cli import networks
     from mcusim.compiler.build import build
     from mcusim.compiler.schedule import parse_spec
 
-    graph = network.load(subject.model)
+    pruned = networks.load(subject.model)
+    graph = pruned.graph
     out = folder / f"{len(list(folder.iterdir()))}-{graph.name}.elf"
     schedule = parse_spec(subject.spec, graph, input_in, chip.sram.size)
-    return build(graph, schedule, chip, out=out).elf
+    return build(graph, schedule, chip, out=out, provenance=pruned.provenance).elf
 
 
 def _simulate(image: Path, chip: Chip, inputs: Sequence[Array] | None) -> Outcome:

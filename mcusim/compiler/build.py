@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,13 @@ def build(
     stack_bytes: int = DEFAULT_STACK_BYTES,
     embed_input: Sequence[NDArray[np.int8]] | None = None,
     print_crc: bool = False,
+    provenance: Mapping[str, Any] | None = None,
 ) -> BuildResult:
     """Build the image of ``graph`` under ``schedule`` for ``chip`` into the file ``out``.
 
     ``input_in`` overrides the schedule's. ``embed_input`` (one array per network input) and ``print_crc``
-    make an image that tests itself: it brings its input and prints the CRC-32 of every output.
+    make an image that tests itself: it brings its input and prints the CRC-32 of every output. ``provenance``
+    is recorded in the image beside what is known of the build: how ``graph`` was made.
     Raises ScheduleError, UnsupportedError, FitError, ToolchainError.
     """
     if input_in is not None:
@@ -69,6 +71,7 @@ def build(
     check_fit(program, chip, stack_bytes)
     record: dict[str, Any] = {"mcusim_version": mcusim.__version__, "chip": chip.name, **compiler.describe()}
     record |= {"sharing": sharing, "stack_bytes": stack_bytes}
+    record |= provenance or {}
     section = section_of(program, schedule, record)
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         work = Path(folder)

@@ -61,7 +61,7 @@ class PublishedFigure:
 
 @dataclass(frozen=True)
 class PlanSheet:
-    """Everything that the plan of a network on a chip shows."""
+    """Everything that the plan of a network on a chip shows; ``removed`` says what was taken out of it."""
 
     network: str
     chip: str
@@ -70,6 +70,7 @@ class PlanSheet:
     layers: tuple[PlannedLayer, ...]
     schedules: tuple[PlannedSchedule, ...]
     published: tuple[PublishedFigure, ...] = ()
+    removed: str = ""
 
     @property
     def macs(self) -> int:
@@ -112,7 +113,10 @@ def _heading(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
         " of weights and biases",
         ((", more than the chip's flash", "red") if sheet.weight_bytes > sheet.flash_bytes else ""),
     )
-    return Group(line, rule(blocks=blocks), totals)
+    lines: list[RenderableType] = [line, rule(blocks=blocks), totals]
+    if sheet.removed:
+        lines.append(Text(f"{sheet.removed}.", "dim"))
+    return Group(*lines)
 
 
 def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
