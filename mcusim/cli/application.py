@@ -61,10 +61,9 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         app(args=list(arguments), prog_name="mcusim")
     except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # what Typer makes of the interrupt key
+            _say("interrupted")
         return _code_of(end)
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         _close_standard_output()
         return EXIT_BROKEN_PIPE

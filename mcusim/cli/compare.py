@@ -56,7 +56,7 @@ def command(
     target = chip_at(chip, clock, wait_states)
     arrays = [read_array(path) for path in inputs] if inputs else None
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
-        outcomes = [kinds.run(subject, target, arrays, Path(folder), input_in) for subject in parsed]
+        outcomes = kinds.run_all(parsed, target, arrays, Path(folder), input_in)
     candidates = [
         compare.Candidate(subject.text, outcome.trace)
         for subject, outcome in zip(parsed, outcomes, strict=True)

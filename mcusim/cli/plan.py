@@ -70,6 +70,7 @@ def command(
 
 def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> None:
     from mcusim import chips
+    from mcusim.cli.progress import Progress
     from mcusim.report.canvas import open_console
     from mcusim.report.front import FrontRow, render
     from mcusim.search import front
@@ -77,7 +78,8 @@ def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> 
     target = chips.load(chip)
     points = front.plan_front(graph, target, input_in)
     if verify:
-        points = list(front.verify(graph, target, points))
+        with Progress("schedules", len(points)) as progress:
+            points = front.verify(graph, target, points, progress)
     rows = [
         FrontRow(
             stages=_stages_text(point.schedule),

@@ -87,6 +87,42 @@ def run(
     return _simulate(image, chip, inputs)
 
 
+def run_all(
+    subjects: Sequence[Subject],
+    chip: Chip,
+    inputs: Sequence[Array] | None,
+    folder: Path,
+    input_in: InputIn | None = None,
+) -> list[Outcome]:
+    """The outcomes of ``subjects``, run on all cores, each in its own folder of ``folder``; see ``run``."""
+    from mcusim import parallel
+    from mcusim.cli.progress import Progress
+
+    folders = [folder / str(number) for number, _ in enumerate(subjects)]
+    for place in folders:
+        place.mkdir()
+    tasks = [
+        _Task(subject, chip, inputs, place, input_in)
+        for subject, place in zip(subjects, folders, strict=True)
+    ]
+    work = sum(subject.kind != "trace" for subject in subjects)
+    with Progress("runs", len(tasks)) as progress:
+        return parallel.run_all(_run_task, tasks, processes=min(parallel.cores(), work), watch=progress)
+
+
+@dataclass(frozen=True)
+class _Task:
+    subject: Subject
+    chip: Chip
+    inputs: Sequence[Array] | None
+    folder: Path
+    input_in: InputIn | None
+
+
+def _run_task(task: _Task) -> Outcome:
+    return run(task.subject, task.chip, task.inputs, task.folder, task.input_in)
+
+
 def _build(subject: Subject, chip: Chip, folder: Path, input_in: InputIn | None) -> Path:
     from mcusim.cli import networks
     from mcusim.compiler.build import build
@@ -94,7 +130,7 @@ def _build(subject: Subject, chip: Chip, folder: Path, input_in: InputIn | None)
 
     pruned = networks.load(subject.model)
     graph = pruned.graph
-    out = folder / f"{len(list(folder.iterdir()))}-{graph.name}.elf"
+    out = folder / f"{graph.name}.elf"
     schedule = parse_spec(subject.spec, graph, input_in, chip.sram.size)
     return build(graph, schedule, chip, out=out, provenance=pruned.provenance).elf
 

@@ -90,8 +90,11 @@ def test_debug_adds_the_traceback(
     assert error.endswith("mcusim: a fault\n")
 
 
-def test_interruption_has_the_code_of_the_signal(failing: Callable[[BaseException], int]) -> None:
+def test_interruption_has_the_code_of_the_signal(
+    failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert failing(KeyboardInterrupt()) == application.EXIT_INTERRUPTED
+    assert capsys.readouterr().err == "mcusim: interrupted\n"
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["run"], ["chips", "--nonsense"], ["compare", "one"]])
