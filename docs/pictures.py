@@ -16,6 +16,7 @@ from mcusim.cli import demo, subjects
 from mcusim.cli.compare import notes_on
 from mcusim.cli.options import DEFAULT_CHIP
 from mcusim.report import compare, skyline, terminal
+from mcusim.report.drawing import svg
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
@@ -37,7 +38,9 @@ def main() -> None:
     notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
     _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
-    _write("memory.svg", skyline.picture([outcomes[text].trace for text in SCHEDULES]))
+    drawing = skyline.picture([outcomes[text].trace for text in SCHEDULES])
+    assert drawing is not None
+    _write("memory.svg", svg.render(drawing))
 
 
 def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:

@@ -13,15 +13,14 @@ from mcusim.chips import Chip
 from mcusim.core.interface import Watch
 from mcusim.errors import InputError, McusimError
 from mcusim.image import Image
-from mcusim.machine import Event, EventKind, Machine, Setup, Snapshot
+from mcusim.machine import EventKind, Machine, Setup, Snapshot
 from mcusim.machine.memory import PAINT, Memory
 from mcusim.machine.ports import Array, assume_inputs, read_outputs, split_inferences, write_inputs
-from mcusim.profile import LayerMark, Profile, document, instructions
+from mcusim.profile import LayerMark, Profile, document, instructions, sram_map
 from mcusim.profile import build as build_profile
 from mcusim.profile import memory as memory_parts
 from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
-from mcusim.profile.memory_map import MemoryMap
 from mcusim.recost import with_bounds
 from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 
@@ -63,7 +62,6 @@ def simulate(
     core: Literal["native", "twin"] = "native",
     model: str = DEFAULT_MODEL,
     capture: bool = False,
-    memory_map: bool = False,
     survey_flashes: bool = False,
 ) -> SimulationResult:
     """Run ``elf`` on ``chip`` to its end.
@@ -72,8 +70,7 @@ def simulate(
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
     matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` follows every access
     to SRAM, ``console`` gets the firmware's output.
-    ``memory_map`` keeps which layer's data lay where in SRAM over time, ``survey_flashes`` what it takes to
-    cost the trace again at other wait states; both at some cost in time.
+    ``survey_flashes`` keeps what it takes to cost the trace again at other wait states, at some cost in time.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
     """
@@ -82,7 +79,7 @@ def simulate(
     inferences = _inferences(image, inputs)
     marks = layer_marks(image, layers_regex)
     setup = Setup(
-        watches=_watches(image, marks, capture or memory_map),
+        watches=_watches(image, marks, capture),
         layer_names={
             mark.start: f"layer {mark.index} ({mark.op})" for mark in marks if mark.start is not None
         },
@@ -97,8 +94,6 @@ def simulate(
     machine = Machine(image, chip, setup)
     try:
         run = _Run(image, chip, machine, marks, model, capture)
-        if memory_map:
-            run.memory_map = MemoryMap(machine.memory.sram, marks)
         run.execute(inferences)
         return run.result()
     finally:
@@ -156,8 +151,6 @@ class _Run:
         self._outputs: list[list[Array]] = []
         self._captured: dict[int, bytes] = {}
         self._cycles: list[int] = []
-        self.memory_map: MemoryMap | None = None
-        self._spans: tuple[trace.MemorySpan, ...] = ()
 
     def execute(self, inferences: Sequence[Sequence[Array]]) -> None:
         """From reset to the firmware's end, then every further inference."""
@@ -198,7 +191,6 @@ class _Run:
         started = 0
         while True:
             event = self._machine.run()
-            self._note(event)
             if event.kind is EventKind.EXITED:
                 self._exit = trace.Exit(reason="exit", code=event.value)
                 return at_entry
@@ -215,15 +207,6 @@ class _Run:
                     self._leave(self._machine.core.cycles - started)
                 elif not returned:
                     self._capture(event.value)
-
-    def _note(self, event: Event) -> None:
-        """Let the memory map know that a layer began or ended."""
-        if self.memory_map is None:
-            return
-        if event.kind is EventKind.ENTERED:
-            self.memory_map.entered(event.value, self._machine.core.cycles)
-        elif event.kind is EventKind.RETURNED:
-            self.memory_map.returned(event.value, self._machine.core.cycles)
 
     def _infer_again(self, at_entry: Snapshot, inputs: Sequence[Array]) -> None:
         self._machine.restart(at_entry)
@@ -262,8 +245,6 @@ class _Run:
 
     def _keep_counts(self) -> None:
         counts = self._machine.core.counts()
-        if self.memory_map is not None:
-            self._spans = self.memory_map.finish(counts.cycles)
         self._profile = build_profile(counts, self._image, self._marks, self._machine.stack_top)
         self._memory = memory_parts.measure(
             self._image,
@@ -298,7 +279,9 @@ class _Run:
             hot_instructions=hot_instructions(
                 profile, self._image, self._machine.memory.read, TimingModel(self._model)
             ),
-            memory_map=self._spans,
+            sram_map=sram_map.measure(
+                profile.counts.memory_map, self._machine.spec.tracked, self._marks, self._image, memory
+            ),
             surveyed=self._machine.spec.surveyed,
         )
         return with_bounds(built)

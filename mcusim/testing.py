@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TOLERANCES: Mapping[str, str] = {"cycles": "0.5%", "sram": "0", "flash": "1%"}
 """Runs are deterministic; what is tolerated is noise of harmless edits, not of the measurement."""
-BULKY = frozenset({"hot_instructions", "memory_map", "execution"})
+BULKY = frozenset({"hot_instructions", "sram_map", "execution"})
 """Parts of a trace that baselines leave out."""
 TOP = 10
 NAMED_FUNCTIONS = 3

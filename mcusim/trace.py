@@ -211,18 +211,31 @@ class HotInstruction(msgspec.Struct, frozen=True, kw_only=True):
     cycles: int
 
 
-class MemorySpan(msgspec.Struct, frozen=True, kw_only=True):
-    """``bytes`` of SRAM at ``address`` that from cycle ``start`` to ``end`` held what ``layers[layer]``
-    wrote (-1: code outside all layers). Whole pieces of a bank; who wrote a piece last has all of it. It was
-    read for the last time by a layer that ended at ``live_until`` (``start``: by none), and dead from then
-    on."""
+class SramPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a part of the SRAM peak lies: arena, scratch, stack as deep as it went, or heap."""
 
+    name: str
     address: int
     bytes: int
-    start: int
-    end: int
-    layer: int
-    live_until: int = 0
+
+
+class SramMap(msgspec.Struct, frozen=True, kw_only=True):
+    """SRAM over time as a grid of ``columns`` of ``column_cycles`` cycles by rows of ``row_bytes`` bytes.
+
+    ``spans``: pairs of an address and the number of rows that follow from there; rows that were never
+    written are left out. Packed (base64 of zlib) are, row by row: ``writers``, int16, the position in
+    ``layers`` of who wrote what lies there (the last one in that column; -1: code outside all layers, -2:
+    nobody yet), and ``live``, uint8, how many 64ths of the row at some time of the column held a value still
+    to be read.
+    """
+
+    column_cycles: int
+    columns: int
+    row_bytes: int
+    spans: tuple[tuple[int, int], ...]
+    writers: str
+    live: str
+    parts: tuple[SramPart, ...] = ()
 
 
 class Inferences(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,7 +294,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[Function, ...]
     call_tree: tuple[CallTreeNode, ...] = ()
     hot_instructions: tuple[HotInstruction, ...] = ()
-    memory_map: tuple[MemorySpan, ...] = ()
+    sram_map: SramMap | None = None
     schedule: dict[str, Any]
     inferences: Inferences | None = None
     execution: Execution | None = None

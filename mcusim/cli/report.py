@@ -21,8 +21,8 @@ def command(
         Literal["text", "html", "memory", "map"],
         typer.Option(
             "--format",
-            help="text; html, a page for a browser; memory and map, pictures (SVG) of SRAM over time, by "
-            "bytes and by addresses, of several traces on one scale.",
+            help="text; html, a page for a browser; memory and map, pictures of SRAM over time, by bytes and "
+            "by addresses, of several traces on one scale: SVG, or PNG if FILE is so named.",
         ),
     ] = "text",
     output: Annotated[
@@ -32,6 +32,10 @@ def command(
         list[Path] | None,
         typer.Option("--sources", metavar="FOLDER", help="Where source files are, beside this folder."),
     ] = None,
+    colour: Annotated[
+        Literal["layer", "live"],
+        typer.Option("--colour", help="What colours of a map mean: the layer that wrote, or live and dead."),
+    ] = "layer",
     force: ForceOption = False,
 ) -> None:
     """Show a kept trace as text, page or picture."""
@@ -50,7 +54,7 @@ def command(
     elif report_format == "html":
         write(output, page(loaded[0], sources or []).encode())
     else:
-        write(output, picture(loaded, report_format).encode())
+        write(output, picture(loaded, report_format, colour, as_png=output.suffix.lower() == ".png"))
 
 
 def _print(trace: Trace) -> None:
@@ -69,13 +73,20 @@ def page(trace: Trace, folders: list[Path]) -> str:
     return html.render(trace, SourceFinder((*folders, Path(), firmware.directory().parent)))
 
 
-def picture(traces: list[Trace], kind: Literal["memory", "map"]) -> str:
+def picture(
+    traces: list[Trace],
+    kind: Literal["memory", "map"],
+    colour: Literal["layer", "live"] = "layer",
+    *,
+    as_png: bool = False,
+) -> bytes:
     """A picture of SRAM over time. Raises UsageError if no trace has what it shows."""
     from mcusim.errors import UsageError
-    from mcusim.report import memory_map, skyline
+    from mcusim.report import skyline, sram_map
+    from mcusim.report.drawing import png, svg
 
-    drawn = skyline.picture(traces) if kind == "memory" else memory_map.picture(traces)
-    if not drawn:
-        missing = "layers" if kind == "memory" else "a memory map; mcusim run --map keeps one"
+    drawn = skyline.picture(traces) if kind == "memory" else sram_map.picture(traces, (colour,))
+    if drawn is None:
+        missing = "layers" if kind == "memory" else "a map of SRAM; mcusim run keeps one unless --no-memory"
         raise UsageError(f"there is nothing to draw: no trace has {missing}")
-    return drawn
+    return png.render(drawn) if as_png else svg.render(drawn).encode()

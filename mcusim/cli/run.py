@@ -47,9 +47,6 @@ def command(
     no_memory: Annotated[
         bool, typer.Option("--no-memory", help="Do not follow memory accesses; faster.")
     ] = False,
-    memory_map: Annotated[
-        bool, typer.Option("--map", help="Keep in the trace whose data lies where in SRAM over time.")
-    ] = False,
     max_cycles: MaxCyclesOption = None,
     clock: ClockOption = None,
     wait_states: WaitStatesOption = None,
@@ -79,7 +76,6 @@ def command(
         layers_regex=layers,
         memory=not no_memory,
         console=console_text,
-        memory_map=memory_map,
         model=timing,
         survey_flashes=trace is not None,
     )

@@ -166,6 +166,25 @@ class MemoryCount:
 
 
 @dataclass(frozen=True)
+class MemoryMap:
+    """Who wrote what lies where in the tracked banks, one behind the other, and what of it is alive.
+
+    A column is ``width`` cycles. A row is ``row_bytes`` bytes; ``rows`` are the numbers of those that were
+    written. ``owners``: rows by columns of int16, who wrote there last in that column: 0 nobody, 1 code
+    outside all layers, 2 + n the layer function ``layers[n]``. ``alive``: rows by columns of uint64, bit n
+    set where at some time of the column the n-th 64th of the row held a value still to be read.
+    """
+
+    width: int
+    columns: int
+    row_bytes: int
+    rows: tuple[int, ...]
+    layers: tuple[int, ...]
+    owners: bytes
+    alive: bytes
+
+
+@dataclass(frozen=True)
 class Counts:
     """What a core knows when it is asked. ``sp_min`` is the lowest stack pointer seen (0: none), with
     the call chain of function starts, outermost first, at that moment."""
@@ -186,6 +205,8 @@ class Counts:
     flash_reads: Sequence[Sequence[Sequence[int]]] = ()
     """Per surveyed flash and node of the call tree: reads that wait, by the cycles of each that prefetch did
     before it is wanted (``timing.flash.AHEAD`` counters, the last for as many or more)."""
+    memory_map: MemoryMap | None = None
+    """None where memory is not tracked."""
 
 
 @dataclass(frozen=True)

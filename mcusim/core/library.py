@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 9
+ABI = 10
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -267,6 +267,18 @@ class MemoryRow(Structure):
     )
 
 
+class MapRow(Structure):
+    """mcusim_memory_map"""
+
+    _fields_ = (
+        ("width", c_uint64),
+        ("columns", c_uint32),
+        ("rows", c_uint32),
+        ("row_bytes", c_uint32),
+        ("unused", c_uint32),
+    )
+
+
 class StopRow(Structure):
     """mcusim_stop_state"""
 
@@ -325,6 +337,8 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_layers": (None, (_CORE, POINTER(LayerRow))),
     "mcusim_core_high_water": (None, (_CORE, POINTER(c_uint32))),
     "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
+    "mcusim_core_map": (None, (_CORE, POINTER(MapRow))),
+    "mcusim_core_map_rows": (None, (_CORE, POINTER(c_uint32), POINTER(c_int16), POINTER(c_uint64))),
     "mcusim_core_unwritten": (None, (_CORE, POINTER(UnwrittenRow))),
     "mcusim_core_waits": (None, (_CORE, POINTER(WaitRow))),
     "mcusim_core_flash_reads": (None, (_CORE, c_uint32, POINTER(c_uint64))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import byref, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_int16, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from mcusim.core.interface import (
     FunctionRange,
     LayerRecord,
     MemoryCount,
+    MemoryMap,
     RunCount,
     SramRegion,
     Stop,
@@ -214,6 +215,7 @@ class NativeCore:
             memory=memory,
             waits=waits,
             flash_reads=[self._flash_reads(i, len(nodes)) for i in range(len(self._kept[0].surveyed))],
+            memory_map=self._memory_map() if self._kept[4] else None,
         )
 
     def close(self) -> None:
@@ -252,6 +254,23 @@ class NativeCore:
                 r.live_peak_bytes,
             )
             for r in rows
+        )
+
+    def _memory_map(self) -> MemoryMap:
+        found = lib.MapRow()
+        self._library.mcusim_core_map(self._handle, byref(found))
+        cells = found.rows * found.columns
+        rows, owners, alive = (c_uint32 * found.rows)(), (c_int16 * cells)(), (c_uint64 * cells)()
+        self._library.mcusim_core_map_rows(self._handle, rows, owners, alive)
+        layers = self._layers(self._totals().layers)
+        return MemoryMap(
+            width=found.width,
+            columns=found.columns,
+            row_bytes=found.row_bytes,
+            rows=tuple(rows),
+            layers=tuple(layer.function for layer in layers),
+            owners=bytes(owners),
+            alive=bytes(alive),
         )
 
     def _memory(self) -> tuple[MemoryCount, dict[int, int]]:

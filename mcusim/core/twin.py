@@ -59,7 +59,8 @@ class TwinCore:
         self._by_start = {function.start: function for function in spec.functions}
         self._flash = FlashUnit(spec.flash) if spec.flash else None
         self._survey = FlashSurvey(spec.surveyed)
-        self._memory = AccessTracker(uc, spec, self._waits_for)
+        self._cycles: int = 0
+        self._memory = AccessTracker(uc, spec, self._waits_for, lambda: self._cycles)
         self._calls = CallState(self._by_start, self._memory)
         self._costs: dict[tuple[int, int, bool, int], RunCost] = {}
         self._reset(0, 0)
@@ -169,6 +170,7 @@ class TwinCore:
             flash_reads=[
                 self._survey.counts(i, len(self._calls.nodes)) for i in range(len(self._spec.surveyed))
             ],
+            memory_map=self._memory.liveness.memory_map() if self._spec.tracked else None,
         )
 
     def close(self) -> None:
@@ -180,7 +182,7 @@ class TwinCore:
 
     def _reset(self, address: int, sp: int) -> None:
         self._restart(address)
-        self._cycles: int = 0
+        self._cycles = 0
         self._instructions: int = 0
         self._sp = self._sp_min = sp
         self._sp_min_node = -1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unicorn import UC_HOOK_CODE, arm_const
 from unicorn.unicorn_py3.unicorn import Uc
 
-from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion, UnwrittenRead
+from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion, UnwrittenRead, Watch
 from mcusim.core.stream import mix
 from mcusim.core.twin_liveness import LiveFigures, Liveness
 from mcusim.timing.addressing import Access, decode_access
@@ -51,8 +51,15 @@ def advance_it(state: int) -> int:
 class AccessTracker:
     """Follows the accesses of one engine and what lives in its SRAM."""
 
-    def __init__(self, uc: Uc, spec: CoreSpec, waits_for: Callable[[int, int, int, bool], None]) -> None:
-        """``waits_for`` hears of every access: its instruction, address, bytes, whether it is a store."""
+    def __init__(
+        self,
+        uc: Uc,
+        spec: CoreSpec,
+        waits_for: Callable[[int, int, int, bool], None],
+        clock: Callable[[], int],
+    ) -> None:
+        """``waits_for`` hears of every access: its instruction, address, bytes, whether it is a store.
+        ``clock`` gives the cycles up to the pending run."""
         self._uc = uc
         self._waits_for = waits_for
         self._code = spec.code
@@ -62,7 +69,8 @@ class AccessTracker:
         for bank in spec.tracked:
             self._banks += [(start, bank.data.nbytes, size) for start in bank.starts]
             size += bank.data.nbytes
-        self.liveness = Liveness(size)
+        layers = [function.start for function in spec.functions if function.watch & Watch.LAYER]
+        self.liveness = Liveness(size, layers, clock)
         self._hook = uc.hook_add(UC_HOOK_CODE, self._on_instruction) if self._banks else None
         self.begin(measure=False)
 

@@ -26,7 +26,7 @@ def build(
     host: trace.Host,
     read: Callable[[int, int], bytes | None],
     hot_instructions: tuple[trace.HotInstruction, ...] = (),
-    memory_map: tuple[trace.MemorySpan, ...] = (),
+    sram_map: trace.SramMap | None = None,
     surveyed: Sequence[FlashTiming] = (),
 ) -> trace.Trace:
     """The document of one run; ``inference_cycles`` of every network call that returned. ``read`` gives the
@@ -49,7 +49,7 @@ def build(
         functions=functions(profile, image),
         call_tree=call_tree(profile, tree),
         hot_instructions=hot_instructions,
-        memory_map=memory_map,
+        sram_map=sram_map,
         schedule=section.schedule if section else {},
         inferences=_inferences(inference_cycles),
         execution=execution.record(profile, image, tree.node_of, read, timing.model, surveyed),

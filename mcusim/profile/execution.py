@@ -21,8 +21,8 @@ from mcusim.core.costing import CodeRun, instruction_cycles, run_cycles
 from mcusim.core.interface import RunCount
 from mcusim.errors import InputError
 from mcusim.image import Image
+from mcusim.packing import compressed, expanded
 from mcusim.profile import flash_reads
-from mcusim.profile.packing import compressed, expanded
 from mcusim.profile.profile import Profile, function_start, layer_owners
 from mcusim.timing.flash import FlashTiming
 from mcusim.timing.model import TimingModel

@@ -12,7 +12,7 @@ import numpy as np
 
 from mcusim import trace
 from mcusim.errors import InputError
-from mcusim.profile.packing import compressed, expanded
+from mcusim.packing import compressed, expanded
 from mcusim.timing.flash import AHEAD, CacheShape, FlashTiming
 
 _LONG = np.dtype("<u8")

@@ -14,6 +14,7 @@ from mcusim import network, trace
 from mcusim.cli.application import invoke
 from mcusim.errors import CycleLimitError, InputError, UsageError
 from mcusim.network import executor
+from mcusim.report.sram_grid import PIECES, grid
 
 MODEL = "zoo:tiny"
 
@@ -145,19 +146,24 @@ def test_the_demo_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "The outputs agree byte for byte." in text
 
 
-def test_a_memory_map_shows_every_layer_and_leaves_the_figures_alone(firmware: Path, tmp_path: Path) -> None:
-    plain, mapped, picture = tmp_path / "plain.json", tmp_path / "mapped.json", tmp_path / "map.svg"
-    given = tmp_path / "x.npy"
-    np.save(given, random_input())
-    arguments = ["run", str(firmware), "-q", "--input", str(given), "-o"]
-    assert invoke([*arguments, str(plain)]) == 0
-    assert invoke([*arguments, str(mapped), "--map"]) == 0
-    first, second = trace.load(plain), trace.load(mapped)
-    assert (first.totals, first.layers, first.memory_map) == (second.totals, second.layers, ())
-    layers = {span.layer for span in second.memory_map}
-    assert layers == {-1, *(i for i, layer in enumerate(second.layers) if layer.op != "RESHAPE")}
-    highest = max(span.address + span.bytes for span in second.memory_map)
-    assert 0 <= highest - 0x2000_0000 - second.memory.regions[0].high_water_bytes < 256
-    assert invoke(["report", str(mapped), "--format", "map", "-o", str(picture)]) == 0
+def test_the_map_of_sram_knows_every_layer_and_all_live_bytes(firmware: Path, tmp_path: Path) -> None:
+    kept, bare, picture = tmp_path / "kept.json", tmp_path / "bare.json", tmp_path / "map.svg"
+    arguments = ["run", str(firmware), "-q", "-o"]
+    assert invoke([*arguments, str(kept)]) == 0
+    found = trace.load(kept)
+    cells = grid(found)
+    assert set(np.unique(cells.writers)) == {
+        -2,
+        -1,
+        *(i for i, layer in enumerate(found.layers) if layer.op != "RESHAPE"),
+    }
+    assert (cells.columns - 1) * cells.column_cycles <= found.totals.cycles
+    assert cells.columns * cells.column_cycles > found.totals.cycles
+    in_a_column = cells.live.sum(axis=0, dtype=int) * cells.row_bytes // PIECES
+    assert found.memory.live_peak_bytes <= in_a_column.max() <= found.memory.sram_peak_bytes
+    highest = max(end for _, end in cells.spans)
+    assert 0 <= highest - 0x2000_0000 - found.memory.regions[0].high_water_bytes < cells.row_bytes
+    assert invoke(["report", str(kept), "--format", "map", "-o", str(picture)]) == 0
     assert picture.read_text().startswith("<svg")
-    assert invoke(["report", str(plain), "--format", "map", "-o", str(tmp_path / "none.svg")]) == 2
+    assert invoke([*arguments, str(bare), "--no-memory"]) == 0
+    assert trace.load(bare).sram_map is None

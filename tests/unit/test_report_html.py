@@ -14,11 +14,10 @@ import pytest
 from mcusim import trace
 from mcusim.cli.application import invoke
 from mcusim.cli.sources import SourceFinder
-from mcusim.report import html, skyline
+from mcusim.report import html, panels, skyline
+from mcusim.report.drawing import Rectangle, Text
 from mcusim.report.html.flame import blocks
 from mcusim.report.html.listing import listings
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def node(function: int, parent: int, cycles: int) -> trace.CallTreeNode:
@@ -149,17 +148,16 @@ def test_the_picture_has_a_block_a_layer_on_one_scale() -> None:
     )
     totals = msgspec.structs.replace(first.totals, cycles=2_000_000, seconds=0.02)
     second = example_trace.changed(layers=layers, totals=totals)
-    root = ElementTree.fromstring(skyline.picture([first, second]))
-    rectangles = [
-        element for element in root.iter(f"{SVG}rect") if element.get("class", "").startswith("block")
-    ]
-    heights = [float(element.get("height", "")) for element in rectangles]
+    drawing = skyline.picture([first, second])
+    assert drawing is not None
+    rectangles = [shape for shape in drawing.shapes if isinstance(shape, Rectangle) and shape.is_edged]
+    heights = [shape.height for shape in rectangles]
     assert heights[2] == pytest.approx(4 * heights[3], rel=0.01)
     assert heights[0] == pytest.approx(heights[2] / 8, rel=0.01)
-    widths = [float(element.get("width", "")) for element in rectangles]
+    widths = [shape.width for shape in rectangles]
     assert widths[0] == pytest.approx(10 * widths[1], rel=0.01)
     assert widths[0] == pytest.approx(widths[2], rel=0.01)
-    titles = [element.text for element in root.iter(f"{SVG}title")]
+    titles = [shape.title for shape in rectangles]
     assert titles[0] == "#0 CONV_2D 8x8x16: 2.9 KiB touched, 900,000 cycles"
     assert titles[2] == "#0 CONV_2D 8x8x16: 23.4 KiB live, 900,000 cycles"
 
@@ -167,13 +165,17 @@ def test_the_picture_has_a_block_a_layer_on_one_scale() -> None:
 def test_long_titles_keep_their_schedule() -> None:
     firmware = msgspec.structs.replace(example_trace.trace().firmware, network="n" * 80)
     long = example_trace.changed(firmware=firmware)
-    assert skyline.fitted_title(long, 1e6).startswith("nnn")
-    cut = skyline.fitted_title(long, 20 * skyline.LETTER)
-    assert cut == "~" + "n" * 11 + " @ layer"
+    cut, whole = (
+        panels.heading(panels.Panel(long, 0, width), "", "faint")[0] for width in (20 * panels.LETTER, 1e6)
+    )
+    assert isinstance(cut, Text)
+    assert isinstance(whole, Text)
+    assert whole.text.startswith("nnn")
+    assert cut.text == "~" + "n" * 11 + " @ layer"
 
 
 def test_no_layers_no_picture() -> None:
-    assert skyline.picture([example_trace.changed(layers=())]) == ""
+    assert skyline.picture([example_trace.changed(layers=())]) is None
 
 
 def test_report_writes_page_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

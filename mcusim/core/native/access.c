@@ -57,6 +57,9 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->is_suspended = !tracker->spec->bank_count;
     tracker->is_measured = !tracker->is_suspended && measure;
     liveness_begin(&tracker->live);
+    if (tracker->is_suspended) {
+        tracker->live.map.until = UINT64_MAX;
+    }
 }
 
 static void copy_registers(access_tracker *tracker, uint32_t first) {
@@ -124,6 +127,10 @@ static inline void note(access_tracker *tracker, uint32_t pc, uint32_t address, 
         }
         return;
     }
+}
+
+void access_advance(access_tracker *tracker, uint64_t cycles) {
+    liveness_advance(&tracker->live, cycles);
 }
 
 void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {

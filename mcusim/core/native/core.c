@@ -164,6 +164,13 @@ static int goes_on(mcusim_core *core, uint32_t address) {
            !run_ends_line(&core->runs, core->start, core->end);
 }
 
+/* Let the map of SRAM know of the time, if that matters to it. */
+static inline void advance(mcusim_core *core) {
+    if (core->cycles >= core->memory.live.map.until) {
+        access_advance(&core->memory, core->cycles);
+    }
+}
+
 static void on_block(void *engine, uint64_t address, uint32_t size, void *user) {
     mcusim_core *core = user;
     uint32_t block = (uint32_t)address;
@@ -180,6 +187,7 @@ static void on_block(void *engine, uint64_t address, uint32_t size, void *user) 
         }
     }
     core->block = block;
+    advance(core);
     if (!access_enter_block(&core->memory, block, size)) {
         stop(core, STOP_AGAIN, block, 0);
         return;
@@ -263,6 +271,7 @@ void mcusim_core_pause(mcusim_core *core, uint32_t pc) {
 }
 
 void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size, int32_t store) {
+    advance(core);
     access_note(&core->memory, pc, address, size, store);
 }
 
@@ -394,6 +403,28 @@ void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
     for (uint32_t i = 0; i < core->spec.sram_count; ++i) {
         const mcusim_region *part = &core->spec.sram[i];
         bytes[i] = access_high_water(&core->memory, part->start, part->size);
+    }
+}
+
+void mcusim_core_map(mcusim_core *core, mcusim_memory_map *map) {
+    const occupancy *found = &core->memory.live.map;
+    advance(core);
+    liveness_settle_map(&core->memory.live);
+    *map =
+        (mcusim_memory_map){found->width, found->column + 1, found->written_rows, 1u << found->row_shift, 0};
+}
+
+void mcusim_core_map_rows(const mcusim_core *core, uint32_t *rows, int16_t *owners, uint64_t *alive) {
+    const occupancy *map = &core->memory.live.map;
+    const uint32_t columns = map->column + 1;
+    for (uint32_t row = 0; row < map->row_count; ++row) {
+        if (map->rows[row]) {
+            *rows++ = row;
+            memcpy(owners, map->rows[row]->owner, columns * sizeof *owners);
+            memcpy(alive, map->rows[row]->alive, columns * sizeof *alive);
+            owners += columns;
+            alive += columns;
+        }
     }
 }
 

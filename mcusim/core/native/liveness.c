@@ -28,6 +28,7 @@ void liveness_init(liveness *live, uint32_t size) {
     memset(live, 0, sizeof *live);
     live->size = size;
     live->capacity = TIMES;
+    occupancy_init(&live->map, size);
     live->written = allocate_zeroed(size, sizeof *live->written);
     live->read = allocate_zeroed(size, sizeof *live->read);
     live->used = allocate_zeroed((size >> PAGE_BITS) + 1, sizeof *live->used);
@@ -43,6 +44,7 @@ void liveness_free(liveness *live) {
     free(live->contexts);
     free(live->segments);
     free(live->opened);
+    occupancy_free(&live->map);
 }
 
 static int32_t find_context(liveness *live, int32_t parent, int32_t layer) {
@@ -68,6 +70,7 @@ static void begin_segment(liveness *live, int32_t context) {
     }
     live->segments[live->segment_count++] = (live_segment){live->now, context};
     live->context = context;
+    occupancy_set_writer(&live->map, (int16_t)(live->contexts[context].layer + 2));
 }
 
 void liveness_begin(liveness *live) {
@@ -78,6 +81,7 @@ void liveness_begin(liveness *live) {
     live->now = 1;
     live->unread = 0;
     live->context_count = live->segment_count = live->open_count = 0;
+    occupancy_begin(&live->map, live->now);
     begin_segment(live, find_context(live, -1, -1));
 }
 
@@ -121,6 +125,13 @@ void liveness_close(liveness *live, byte_set *touched) {
     boundary(live, layer.outer_context);
 }
 
+void liveness_advance(liveness *live, uint64_t cycles) {
+    if (++live->now + 1 == live->capacity) {
+        liveness_make_room(live);
+    }
+    occupancy_advance(&live->map, cycles, live->now);
+}
+
 /* Live bytes at every time from 1 to now; with `pending` also by values that may still be read again.
  * The caller frees the result. */
 static int32_t *live_curve(const liveness *live, int pending) {
@@ -137,6 +148,11 @@ static int32_t *live_curve(const liveness *live, int pending) {
         curve[time] += curve[time - 1];
     }
     return curve;
+}
+
+void liveness_settle_map(liveness *live) {
+    liveness_map(live, 0, live->size);
+    occupancy_settle(&live->map);
 }
 
 static uint32_t segment_end(const liveness *live, uint32_t segment) {
@@ -192,7 +208,8 @@ uint32_t liveness_high_water(const liveness *live, uint32_t first, uint32_t size
     return size;
 }
 
-/* Mark (1) the times that can still be a peak, and those that tell open layers from what was before. */
+/* Mark (1) the times that can still be a peak, and those that tell open layers, and columns of the map, from
+ * what was before. */
 static void mark_kept(const liveness *live, const int32_t *curve, uint32_t *kept) {
     int32_t *best = allocate_zeroed(live->context_count, sizeof *best);
     for (uint32_t i = live->segment_count; i-- > 0;) {
@@ -208,6 +225,9 @@ static void mark_kept(const liveness *live, const int32_t *curve, uint32_t *kept
     kept[1] = kept[live->now] = 1;
     for (uint32_t i = 0; i < live->open_count; ++i) {
         kept[live->opened[i].since] = kept[live->opened[i].since - 1] = 1;
+    }
+    for (uint32_t column = 0; column <= live->map.column; ++column) {
+        kept[live->map.begins[column]] = kept[live->map.begins[column] - 1] = 1;
     }
     kept[0] = 0;
 }
@@ -246,6 +266,9 @@ static void rename_segments(liveness *live, const uint32_t *rank) {
     live->segment_count = count;
     for (uint32_t i = 0; i < live->open_count; ++i) {
         live->opened[i].since = rank[live->opened[i].since];
+    }
+    for (uint32_t column = 0; column <= live->map.column; ++column) {
+        live->map.begins[column] = rank[live->map.begins[column]];
     }
 }
 

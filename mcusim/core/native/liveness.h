@@ -8,6 +8,7 @@
 #define MCUSIM_LIVENESS_H
 
 #include "mcusim_core.h"
+#include "occupancy.h"
 
 enum { PAGE_BITS = 8 };
 
@@ -57,6 +58,7 @@ typedef struct {
     uint32_t open_count;
     uint32_t open_capacity;
     int32_t context;
+    occupancy map;
 } liveness;
 
 typedef struct {
@@ -74,6 +76,12 @@ void liveness_begin(liveness *live);
 /* Enter or leave a layer; leaving adds the bytes read or written since to `touched`. */
 void liveness_open(liveness *live, int32_t layer);
 void liveness_close(liveness *live, byte_set *touched);
+
+/* `cycles` have gone by. */
+void liveness_advance(liveness *live, uint64_t cycles);
+
+/* Let the map know of the values that may still be read. */
+void liveness_settle_map(liveness *live);
 
 /* Add the bytes touched so far in an open layer, counted from the outermost. */
 void liveness_touch(const liveness *live, uint32_t open, byte_set *touched);
@@ -129,10 +137,30 @@ static inline void liveness_end_value(liveness *live, uint32_t byte) {
     }
 }
 
+/* Let the map know of the values that end in bytes [first, end); neighbours mostly share their times. */
+static inline void liveness_map(liveness *live, uint32_t first, uint32_t end) {
+    while (first < end) {
+        uint32_t written = live->written[first];
+        uint32_t read = live->read[first];
+        uint32_t next = first + 1;
+        while (next < end && live->written[next] == written && live->read[next] == read) {
+            ++next;
+        }
+        uint32_t since = written & ~READ_BEFORE;
+        if (since && read >= since) {
+            occupancy_live(&live->map, first, next, since, read);
+        } else if (written & READ_BEFORE) {
+            occupancy_live(&live->map, first, next, since, since);
+        }
+        first = next;
+    }
+}
+
 static inline void liveness_write(liveness *live, uint32_t first, uint32_t size) {
     if (++live->now + 1 == live->capacity) {
         liveness_make_room(live);
     }
+    liveness_map(live, first, first + size);
     for (uint32_t byte = first; byte < first + size; ++byte) {
         if (live->written[byte]) {
             liveness_end_value(live, byte);
@@ -140,6 +168,7 @@ static inline void liveness_write(liveness *live, uint32_t first, uint32_t size)
         live->written[byte] = live->now;
     }
     liveness_use(live, first, size);
+    occupancy_write(&live->map, first, size);
 }
 
 #endif

@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 9
+#define MCUSIM_CORE_ABI 10
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -230,6 +230,15 @@ typedef struct {
     uint32_t unused;
 } mcusim_memory_count;
 
+/* See MemoryMap in mcusim/core/interface.py; `width` is cycles of a column. */
+typedef struct {
+    uint64_t width;
+    uint32_t columns;
+    uint32_t rows;
+    uint32_t row_bytes;
+    uint32_t unused;
+} mcusim_memory_map;
+
 typedef struct {
     uint32_t stop;
     uint32_t address;
@@ -294,6 +303,12 @@ MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);
 /* Reads of the surveyed flash number `flash`: for every node MCUSIM_FLASH_AHEAD counts, see
  * FlashUnit.missing_lines in mcusim/timing/flash.py. */
 MCUSIM_API void mcusim_core_flash_reads(const mcusim_core *core, uint32_t flash, uint64_t *reads);
+
+/* The map up to now; then the numbers of its rows, and row by row who wrote last (0: nobody in that column,
+ * 1: code outside all layers, 2 + record of a layer) and which 64ths of the row were alive. */
+MCUSIM_API void mcusim_core_map(mcusim_core *core, mcusim_memory_map *map);
+MCUSIM_API void mcusim_core_map_rows(const mcusim_core *core, uint32_t *rows, int16_t *owners,
+                                     uint64_t *alive);
 
 /* Without an emulator: decode the instruction at the start of `code` (4 bytes), cost a whole run in passes of
  * one outcome (see mcusim/timing/outcomes.py). */

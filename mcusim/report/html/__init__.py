@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from mcusim.report import figures, memory_map, skyline
+from mcusim.report import figures, skyline, sram_map
+from mcusim.report.drawing import Drawing, svg
 from mcusim.report.html import listing
 from mcusim.report.html.flame import blocks
 from mcusim.report.layer_table import short_op
@@ -45,8 +46,8 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         script=_file("script.js"),
         parts=[(name, size) for name, size in memory_parts(trace.memory) if size],
         stack_path=stack_path(trace.memory),
-        picture=Markup(skyline.picture([trace])),
-        memory_map=Markup(memory_map.picture([trace])),
+        picture=_svg(skyline.picture([trace])),
+        sram_map=_svg(sram_map.picture([trace], ("layer", "live"))),
         is_live=skyline.is_live(trace),
         outside=outside,
         most=max((layer.cycles for layer in trace.layers), default=0) or 1,
@@ -55,6 +56,11 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         functions=sorted(trace.functions, key=lambda function: -function.cycles_self),
         listings=listing.listings(trace, sources),
     )
+
+
+def _svg(drawing: Drawing | None) -> Markup:
+    """The drawing as a part of the page, empty where there is none; its texts are escaped already."""
+    return Markup(svg.render(drawing)) if drawing else Markup()
 
 
 def _file(name: str) -> Markup:
