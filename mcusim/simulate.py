@@ -63,6 +63,7 @@ def simulate(
     model: str = DEFAULT_MODEL,
     capture: bool = False,
     survey_flashes: bool = False,
+    allow_null: bool = False,
 ) -> SimulationResult:
     """Run ``elf`` on ``chip`` to its end.
 
@@ -71,6 +72,7 @@ def simulate(
     matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` follows every access
     to SRAM, ``console`` gets the firmware's output.
     ``survey_flashes`` keeps what it takes to cost the trace again at other wait states, at some cost in time.
+    ``allow_null`` goes on behind reads through null pointers.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
     """
@@ -90,6 +92,7 @@ def simulate(
         model=model,
         measure_sram=memory,
         survey_flashes=survey_flashes,
+        allow_null=allow_null,
     )
     machine = Machine(image, chip, setup)
     try:

@@ -25,6 +25,8 @@ class Stop(enum.IntEnum):
     STACK = 4  # the stack pointer went below the limit
     UNDECODED = 5  # a run holds an instruction that the decoder does not know
     AGAIN = 6  # nothing happened: emulation just has to be started again
+    NULL = 7  # an access through a null pointer
+    UNALIGNED = 8  # an access to an address at which the core faults, as it is not aligned
 
 
 class Watch(enum.IntFlag):
@@ -77,7 +79,9 @@ class CoreSpec:
     memory is not measured, and what depends on data is not charged: data that are not aligned, constants in
     flash, operands of divisions, loads and stores that were skipped. ``flash``: what its reads cost, None for
     nothing. ``surveyed``: flashes whose reads are counted beside that, without charging them.
-    ``hash_accesses``: see ``MemoryCount.stream_hash``.
+    ``hash_accesses``: see ``MemoryCount.stream_hash``. ``null_end``: accesses below this address, by an
+    instruction whose address is not relative to itself, are taken for those of null pointers; they stop with
+    ``null_stops``.
     """
 
     model: str
@@ -90,6 +94,8 @@ class CoreSpec:
     flash: FlashTiming | None = None
     surveyed: Sequence[FlashTiming] = ()
     hash_accesses: bool = False
+    null_end: int = 0
+    null_stops: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,8 +144,8 @@ class LayerRecord:
 
 
 @dataclass(frozen=True)
-class UnwrittenRead:
-    """``pc`` read SRAM that was never written: ``count`` times, ``address`` was where first."""
+class StrayRead:
+    """``pc`` read what it should not: ``count`` times, ``address`` was where first."""
 
     pc: int
     address: int
@@ -152,7 +158,8 @@ class MemoryCount:
 
     ``touched_bytes``: distinct bytes read or written. ``live_peak_bytes``: the most bytes that at one moment
     held a value still to be read. ``unread_bytes``: bytes written whose value was never read, each time
-    counted. ``unwritten``: reads of bytes never written, by instruction. ``lost_accesses``: accesses that
+    counted. ``unwritten``: reads of bytes never written, by instruction; ``null_reads``: accesses below
+    ``CoreSpec.null_end`` that did not stop. ``lost_accesses``: accesses that
     could not be followed; all else is exact if there are none. ``stream_hash``: of every access that an
     instruction made to tracked memory, in their order (see mcusim.core.stream), 0 unless it is asked for.
     """
@@ -160,7 +167,8 @@ class MemoryCount:
     touched_bytes: int = 0
     live_peak_bytes: int = 0
     unread_bytes: int = 0
-    unwritten: tuple[UnwrittenRead, ...] = ()
+    unwritten: tuple[StrayRead, ...] = ()
+    null_reads: tuple[StrayRead, ...] = ()
     lost_accesses: int = 0
     stream_hash: int = 0
 
@@ -211,8 +219,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class StopState:
-    """``address``: of the function (ENTERED, RETURNED), the stack pointer (STACK), or the instruction
-    (UNDECODED); ``instruction``: address of the instruction to blame, 0 if there is none."""
+    """``address``: of the function (ENTERED, RETURNED), the stack pointer (STACK), the data (NULL, UNALIGNED)
+    or the instruction (UNDECODED); ``instruction``: address of the one to blame, 0 if there is none."""
 
     stop: Stop
     address: int = 0
@@ -255,6 +263,10 @@ class Core(Protocol):
     def note(self, pc: int, address: int, size: int, store: bool) -> None:
         """``size`` bytes are read or written that no instruction accesses by itself: inputs, exception
         frames, segments loaded to SRAM. ``pc`` is the instruction to blame, 0 for none."""
+
+    def trap_unaligned(self, traps: bool) -> None:
+        """Whether every access to an address that is not aligned stops (CCR.UNALIGN_TRP), not only those
+        that always fault."""
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 10
+ABI = 11
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -82,6 +82,7 @@ class AccessRow(Structure):
         ("registers", c_uint8),
         ("is_signed", c_uint8),
         ("exclusive", c_uint8),
+        ("aligned", c_uint8),
     )
 
 
@@ -180,6 +181,8 @@ class Spec(Structure):
         ("function_count", c_uint32),
         ("stack_limit", c_uint32),
         ("hash_accesses", c_uint32),
+        ("null_end", c_uint32),
+        ("null_stops", c_uint32),
         ("cycle_limit", c_uint64),
     )
 
@@ -225,8 +228,8 @@ class LayerRow(Structure):
     )
 
 
-class UnwrittenRow(Structure):
-    """mcusim_unwritten_read"""
+class StrayRow(Structure):
+    """mcusim_stray_read"""
 
     _fields_ = (("count", c_uint64), ("pc", c_uint32), ("address", c_uint32))
 
@@ -262,8 +265,8 @@ class MemoryRow(Structure):
         ("stream_hash", c_uint64),
         ("live_peak_bytes", c_uint32),
         ("unwritten", c_uint32),
+        ("null_reads", c_uint32),
         ("waits", c_uint32),
-        ("unused", c_uint32),
     )
 
 
@@ -325,6 +328,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_resume": (None, (_CORE,)),
     "mcusim_core_pause": (None, (_CORE, c_uint32)),
     "mcusim_core_note": (None, (_CORE, c_uint32, c_uint32, c_uint32, c_int32)),
+    "mcusim_core_trap_unaligned": (None, (_CORE, c_int32)),
     "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),
     "mcusim_core_finish": (None, (_CORE, c_uint32)),
     "mcusim_core_cycles": (c_uint64, (_CORE,)),
@@ -339,7 +343,8 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
     "mcusim_core_map": (None, (_CORE, POINTER(MapRow))),
     "mcusim_core_map_rows": (None, (_CORE, POINTER(c_uint32), POINTER(c_int16), POINTER(c_uint64))),
-    "mcusim_core_unwritten": (None, (_CORE, POINTER(UnwrittenRow))),
+    "mcusim_core_unwritten": (None, (_CORE, POINTER(StrayRow))),
+    "mcusim_core_null_reads": (None, (_CORE, POINTER(StrayRow))),
     "mcusim_core_waits": (None, (_CORE, POINTER(WaitRow))),
     "mcusim_core_flash_reads": (None, (_CORE, c_uint32, POINTER(c_uint64))),
     "mcusim_decode": (None, (POINTER(Timing), ctypes.c_char_p, c_uint32, c_int32, POINTER(InstructionRow))),
@@ -405,6 +410,7 @@ def _access_row(encoding: AccessEncoding) -> AccessRow:
         "count",
         "registers",
         "exclusive",
+        "aligned",
     ):
         setattr(row, name, int(getattr(encoding, name)))
     row.targets[:] = _padded(encoding.targets, 2)

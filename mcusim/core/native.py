@@ -27,8 +27,8 @@ from mcusim.core.interface import (
     SramRegion,
     Stop,
     StopState,
+    StrayRead,
     TrackedBank,
-    UnwrittenRead,
 )
 from mcusim.timing.flash import AHEAD, CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
@@ -138,6 +138,8 @@ class NativeCore:
             function_count=len(functions),
             stack_limit=spec.stack_limit,
             hash_accesses=spec.hash_accesses,
+            null_end=spec.null_end,
+            null_stops=spec.null_stops,
             cycle_limit=spec.cycle_limit,
         )
         self._handle = self._library.mcusim_core_new(byref(native))
@@ -181,6 +183,10 @@ class NativeCore:
     def note(self, pc: int, address: int, size: int, store: bool) -> None:
         """An access that no instruction makes by itself."""
         self._library.mcusim_core_note(self._handle, pc, address, size, store)
+
+    def trap_unaligned(self, traps: bool) -> None:
+        """Whether every unaligned access stops."""
+        self._library.mcusim_core_trap_unaligned(self._handle, traps)
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine moves execution to ``address``."""
@@ -276,13 +282,16 @@ class NativeCore:
     def _memory(self) -> tuple[MemoryCount, dict[int, int]]:
         totals = lib.MemoryRow()
         self._library.mcusim_core_memory(self._handle, byref(totals))
-        rows = (lib.UnwrittenRow * totals.unwritten)()
-        self._library.mcusim_core_unwritten(self._handle, rows)
+        unwritten = (lib.StrayRow * totals.unwritten)()
+        self._library.mcusim_core_unwritten(self._handle, unwritten)
+        null_reads = (lib.StrayRow * totals.null_reads)()
+        self._library.mcusim_core_null_reads(self._handle, null_reads)
         memory = MemoryCount(
             touched_bytes=totals.touched_bytes,
             live_peak_bytes=totals.live_peak_bytes,
             unread_bytes=totals.unread_bytes,
-            unwritten=tuple(UnwrittenRead(r.pc, r.address, r.count) for r in rows),
+            unwritten=tuple(StrayRead(r.pc, r.address, r.count) for r in unwritten),
+            null_reads=tuple(StrayRead(r.pc, r.address, r.count) for r in null_reads),
             lost_accesses=totals.lost_accesses,
             stream_hash=totals.stream_hash,
         )

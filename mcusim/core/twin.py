@@ -60,7 +60,7 @@ class TwinCore:
         self._flash = FlashUnit(spec.flash) if spec.flash else None
         self._survey = FlashSurvey(spec.surveyed)
         self._cycles: int = 0
-        self._memory = AccessTracker(uc, spec, self._waits_for, lambda: self._cycles)
+        self._memory = AccessTracker(uc, spec, self._waits_for, self._refuse, lambda: self._cycles)
         self._calls = CallState(self._by_start, self._memory)
         self._costs: dict[tuple[int, int, bool, int], RunCost] = {}
         self._reset(0, 0)
@@ -120,6 +120,10 @@ class TwinCore:
     def note(self, pc: int, address: int, size: int, store: bool) -> None:
         """An access that no instruction makes by itself."""
         self._memory.note(pc, address, size, store)
+
+    def trap_unaligned(self, traps: bool) -> None:
+        """Whether every unaligned access stops."""
+        self._memory.traps_unaligned = traps
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine moves execution to ``address``."""
@@ -205,6 +209,9 @@ class TwinCore:
         if self._stop_state.stop < Stop.CYCLES:
             self._stop_state = StopState(why, address, instruction)
             self._uc.emu_stop()
+
+    def _refuse(self, fault: StopState) -> None:
+        self._stop(fault.stop, fault.address, fault.instruction)
 
     def _function_at(self, address: int) -> FunctionRange | None:
         index = bisect_right(self._starts, address) - 1

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from unicorn import UC_HOOK_CODE, arm_const
 from unicorn.unicorn_py3.unicorn import Uc
 
-from mcusim.core.interface import CodeRegion, CoreSpec, MemoryCount, SramRegion, UnwrittenRead, Watch
+from mcusim.core.interface import (
+    CodeRegion,
+    CoreSpec,
+    MemoryCount,
+    SramRegion,
+    Stop,
+    StopState,
+    StrayRead,
+    Watch,
+)
 from mcusim.core.stream import mix
 from mcusim.core.twin_liveness import LiveFigures, Liveness
 from mcusim.timing.addressing import Access, decode_access
@@ -30,8 +39,8 @@ _REGISTERS = (
     arm_const.UC_ARM_REG_SP,
     arm_const.UC_ARM_REG_LR,
 )
-MAXIMUM_UNWRITTEN = 64
-"""Instructions that are told apart when they read what was never written."""
+MAXIMUM_STRAYS = 64
+"""Instructions that are told apart when they read what they should not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +65,17 @@ class AccessTracker:
         uc: Uc,
         spec: CoreSpec,
         waits_for: Callable[[int, int, int, bool], None],
+        refuse: Callable[[StopState], None],
         clock: Callable[[], int],
     ) -> None:
-        """``waits_for`` hears of every access: its instruction, address, bytes, whether it is a store.
-        ``clock`` gives the cycles up to the pending run."""
+        """``waits_for`` hears of every access: its instruction, address, bytes, whether it is a store;
+        ``refuse`` of one that faults, behind which nothing is followed. ``clock`` gives the cycles up to the
+        pending run."""
         self._uc = uc
         self._waits_for = waits_for
+        self._refuse = refuse
+        self._null_end, self._null_stops = spec.null_end, spec.null_stops
+        self.traps_unaligned = False
         self._code = spec.code
         self._hashes = spec.hash_accesses
         self._banks: list[tuple[int, int, int]] = []
@@ -78,11 +92,13 @@ class AccessTracker:
         """Nothing was ever written."""
         self.is_active: bool = bool(self._banks)
         self._is_measured: bool = self.is_active and measure
+        self._is_over: bool = False
         self._outcomes: dict[int, int] = {}
         self._pending: _Pending | None = None
         self._it: int = 0
         self._it_address: int = 0
-        self._unwritten: dict[int, UnwrittenRead] = {}
+        self._unwritten: dict[int, StrayRead] = {}
+        self._null_reads: dict[int, StrayRead] = {}
         self._hash: int = 0
         self.liveness.begin()
 
@@ -93,6 +109,8 @@ class AccessTracker:
             return
         status = pending.access.status
         if status < 0 or self._uc.reg_read(_REGISTERS[status]) == 0:
+            if self._is_refused(pending):
+                return
             self.note(pending.pc, pending.address, pending.access.bytes, pending.access.store)
             if self._hashes and self._is_measured and self._is_tracked(pending.address):
                 access = pending.access
@@ -113,7 +131,7 @@ class AccessTracker:
                 if store:
                     self.liveness.write(first + address - start, inside)
                 elif self.liveness.read(first + address - start, inside):
-                    self._note_unwritten(pc, address)
+                    _note_stray(self._unwritten, pc, address)
                 return
 
     def outcomes(self, run: Sequence[Instruction]) -> int:
@@ -149,6 +167,7 @@ class AccessTracker:
                 live_peak_bytes=figures.live_peak_bytes,
                 unread_bytes=figures.unread_bytes,
                 unwritten=tuple(self._unwritten.values()),
+                null_reads=tuple(self._null_reads.values()),
                 stream_hash=self._hash,
             ),
             figures,
@@ -163,16 +182,25 @@ class AccessTracker:
     def _is_tracked(self, address: int) -> bool:
         return any(start <= address < start + length for start, length, _ in self._banks)
 
-    def _note_unwritten(self, pc: int, address: int) -> None:
-        if pc in self._unwritten:
-            known = self._unwritten[pc]
-            self._unwritten[pc] = UnwrittenRead(pc, known.address, known.count + 1)
-        elif len(self._unwritten) < MAXIMUM_UNWRITTEN:
-            self._unwritten[pc] = UnwrittenRead(pc, address, 1)
+    def _is_refused(self, pending: _Pending) -> bool:
+        """Whether the core faults instead of making the access (Arm DDI 0403E, A3.2.1)."""
+        access, pc, address = pending.access, pending.pc, pending.address
+        why = Stop.NONE
+        is_null = access.base != PC and address < self._null_end
+        if is_null and self._null_stops:
+            why = Stop.NULL
+        elif is_null:
+            _note_stray(self._null_reads, pc, address)
+        if address % access.unit and (access.aligned or self.traps_unaligned):
+            why = Stop.UNALIGNED
+        if why is not Stop.NONE:
+            self._is_over = True
+            self._refuse(StopState(why, address, pc))
+        return why is not Stop.NONE
 
     def _on_instruction(self, _uc: Uc, pc: int, size: int, _user: object) -> None:
         self.settle()
-        if not self.is_active:
+        if not self.is_active or self._is_over:
             return
         code = _code_at(self._code, pc, size)
         it = self._it if pc == self._it_address else 0
@@ -200,6 +228,13 @@ class AccessTracker:
         if access.index >= 0:
             base += int(self._uc.reg_read(_REGISTERS[access.index])) << access.shift
         return base + access.offset & 0xFFFFFFFF
+
+
+def _note_stray(reads: dict[int, StrayRead], pc: int, address: int) -> None:
+    if pc in reads:
+        reads[pc] = StrayRead(pc, reads[pc].address, reads[pc].count + 1)
+    elif len(reads) < MAXIMUM_STRAYS:
+        reads[pc] = StrayRead(pc, address, 1)
 
 
 def _code_at(regions: Sequence[CodeRegion], pc: int, size: int) -> bytes:

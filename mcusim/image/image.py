@@ -101,6 +101,13 @@ class Image:
             return None
         return self.functions[index]
 
+    def occupies(self, start: int, size: int) -> bool:
+        """Whether the code expects anything of the image in [start, start + size)."""
+        return any(
+            segment.address < start + size and start < segment.address + segment.memory_size
+            for segment in self.segments
+        )
+
     @property
     def stack_top(self) -> int | None:
         return self._first(STACK_TOP_SYMBOLS)

@@ -15,6 +15,9 @@ from mcusim.machine.memory import Memory
 FETCHES = (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT, unicorn.UC_MEM_FETCH)
 WRITES = (unicorn.UC_MEM_WRITE_UNMAPPED, unicorn.UC_MEM_WRITE_PROT, unicorn.UC_MEM_WRITE)
 
+NULL_BYTES = 256
+"""Addresses below are those of null pointers and of members of what they should point to."""
+
 WIDE = 0xE800
 """First halfwords from here on open a 32-bit instruction: Arm DDI 0403 (ARMv7-M ARM), A5.1."""
 
@@ -46,7 +49,7 @@ class Blame:
         """A read, write or fetch where the chip has no such memory."""
         if access.kind in FETCHES:
             return self.refused_fetch(access.address, chain)
-        target = f"0x{access.address:08x}"
+        target = f"0x{access.address:08x}" + (" (a null pointer)" if access.address < NULL_BYTES else "")
         by = f"by {self.instruction(pc)} {self.place(pc, chain)}"
         if access.kind not in WRITES:
             return FaultError(
@@ -73,6 +76,14 @@ class Blame:
             f"stack overflow, the stack pointer fell to 0x{stack_pointer:08x}, {limit - stack_pointer} bytes "
             f"below the stack's limit 0x{limit:08x}, by {self.instruction(pc)} {self.place(pc, chain)}"
         )
+
+    def null_pointer(self, address: int, pc: int, chain: Sequence[int]) -> McusimError:
+        """Data were accessed in the first bytes of the address space."""
+        return self.said(f"access through a null pointer, to 0x{address:08x}", pc, chain)
+
+    def unaligned(self, address: int, pc: int, chain: Sequence[int]) -> McusimError:
+        """The core takes a UsageFault for an address that is not aligned."""
+        return self.said(f"access to 0x{address:08x}, which is not aligned and faults", pc, chain)
 
     def cycle_limit(self, limit: int, pc: int, chain: Sequence[int]) -> McusimError:
         """The firmware runs on and on."""

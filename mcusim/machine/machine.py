@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -21,10 +21,11 @@ from mcusim.core.interface import (
     FunctionRange,
     SramRegion,
     Stop,
+    StopState,
     TrackedBank,
     Watch,
 )
-from mcusim.errors import FaultError
+from mcusim.errors import FaultError, McusimError
 from mcusim.image import Image
 from mcusim.machine import engine, semihosting
 from mcusim.machine.access_clock import AccessClock
@@ -33,7 +34,7 @@ from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
-from mcusim.machine.faults import Access, Blame
+from mcusim.machine.faults import NULL_BYTES, Access, Blame
 from mcusim.machine.memory import DebugPort, Memory
 from mcusim.timing.chip_flash import flash_timing, flashes_beside
 
@@ -75,7 +76,8 @@ class Setup:
     that name a layer in messages. ``sram_cuts``: addresses at which changes in SRAM are told apart;
     ``measure_sram``: whether they are looked for at all. ``survey_flashes``: count reads of flash for every
     chip that is known, see ``CoreSpec``. ``cycle_limit``: 0 for none. ``console`` gets the firmware's output
-    as it comes. ``hash_accesses``: see ``MemoryCount.stream_hash``.
+    as it comes. ``hash_accesses``: see ``MemoryCount.stream_hash``. ``allow_null``: go on behind accesses
+    through null pointers.
     """
 
     watches: Mapping[int, Watch] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Setup:
     measure_sram: bool = True
     survey_flashes: bool = False
     hash_accesses: bool = False
+    allow_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,13 +195,9 @@ class Machine:
             return Event(EventKind.RETURNED, state.address)
         chain = self.core.call_chain
         if state.stop is not Stop.NONE:
-            self.core.finish(self._pc)
-        if state.stop is Stop.CYCLES:
-            raise self._blame.cycle_limit(self._setup.cycle_limit, self._pc, chain)
-        if state.stop is Stop.STACK:
-            raise self._blame.stack_limit(state.address, state.instruction, chain)
-        if state.stop is Stop.UNDECODED:
-            raise self._blame.uncosted(state.instruction or state.address, chain)
+            was_made = state.stop not in (Stop.NULL, Stop.UNALIGNED)
+            self.core.finish(self._pc if was_made else state.instruction)
+            raise self._verdict(state, chain)
         if self._reset_requested:
             self.core.finish(self._pc)
             raise FaultError(f"the firmware asked for a system reset {self._blame.place(self._pc, chain)}")
@@ -209,6 +208,20 @@ class Machine:
         else:
             self._after_silence()
         return None
+
+    def _verdict(self, state: StopState, chain: Sequence[int]) -> McusimError:
+        """Why the core does not go on."""
+        match state.stop:
+            case Stop.STACK:
+                return self._blame.stack_limit(state.address, state.instruction, chain)
+            case Stop.NULL:
+                return self._blame.null_pointer(state.address, state.instruction, chain)
+            case Stop.UNALIGNED:
+                return self._blame.unaligned(state.address, state.instruction, chain)
+            case Stop.UNDECODED:
+                return self._blame.uncosted(state.instruction or state.address, chain)
+            case _:
+                return self._blame.cycle_limit(self._setup.cycle_limit, self._pc, chain)
 
     def _after_interrupt(self, number: int) -> Event | None:
         if number == INTERRUPT_BKPT and self._halfword(self._pc) == semihosting.BREAKPOINT:
@@ -300,6 +313,8 @@ class Machine:
             flash=flash_timing(chip),
             surveyed=flashes_beside(chip) if self._setup.survey_flashes else (),
             hash_accesses=self._setup.hash_accesses,
+            null_end=NULL_BYTES,
+            null_stops=not self._setup.allow_null and not image.occupies(0, NULL_BYTES),
         )
 
     def _tracked_banks(self) -> tuple[TrackedBank, ...]:
@@ -321,7 +336,7 @@ class Machine:
         return parts
 
     def _map_devices(self, chip: Chip) -> None:
-        platform = Platform(self._clock.cycles, self._warn, self._request_reset)
+        platform = Platform(self._clock.cycles, self._warn, self._request_reset, self.core.trap_unaligned)
         devices: list[Device] = [
             CoreDebug(),
             SystemControlBlock(platform, self._reset_vtor(chip)),

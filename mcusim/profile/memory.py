@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from mcusim import trace
 from mcusim.chips import Chip, Region
-from mcusim.core.interface import Counts, MemoryCount, SramRegion, UnwrittenRead
+from mcusim.core.interface import Counts, MemoryCount, SramRegion, StrayRead
 from mcusim.image import Image, Sizes
 
 
@@ -61,27 +62,39 @@ def measure(
 
 
 def warnings(image: Image, memory: MemoryCount) -> tuple[str, ...]:
-    """Reads of SRAM that was never written, one sentence a function, and accesses that were not followed."""
-    reads: dict[str, int] = {}
-    first: dict[str, UnwrittenRead] = {}
-    for read in memory.unwritten:
-        function = image.function_at(read.pc)
-        name = function.name if function else "code outside every known function"
-        reads[name] = reads.get(name, 0) + read.count
-        first.setdefault(name, read)
-    sentences = [_unwritten(image, name, first[name], count) for name, count in reads.items()]
+    """Reads of SRAM that was never written and of address 0 and behind, one sentence a function, and accesses
+    that were not followed."""
+    sentences = _stray_reads(image, memory.unwritten, "reads SRAM that was never written")
+    null = [read for read in memory.null_reads if image.function_at(read.address) is None]
+    sentences += _stray_reads(image, null, "uses a null pointer")
     if memory.lost_accesses:
         sentences.append(f"{memory.lost_accesses} memory accesses could not be followed")
     return tuple(sentences)
 
 
-def _unwritten(image: Image, name: str, first: UnwrittenRead, count: int) -> str:
-    if not first.pc:
-        return f"a debugger's request reads SRAM that was never written, first at 0x{first.address:08x}"
-    file, line = image.lines.at(first.pc)
+def _stray_reads(image: Image, reads: Sequence[StrayRead], what: str) -> list[str]:
+    """What each function did, how often and where first."""
+    counts: Counter[str] = Counter()
+    first: dict[str, StrayRead] = {}
+    for read in reads:
+        name = _reader(image, read.pc)
+        counts[name] += read.count
+        first.setdefault(name, read)
+    return [_sentence(image, name, what, first[name], count) for name, count in counts.items()]
+
+
+def _reader(image: Image, pc: int) -> str:
+    function = image.function_at(pc)
+    if not pc:
+        return "a debugger's request"
+    return function.name if function else "code outside every known function"
+
+
+def _sentence(image: Image, name: str, what: str, first: StrayRead, count: int) -> str:
+    file, line = image.lines.at(first.pc) if first.pc else ("", 0)
     source = f" ({file.rpartition('/')[2]}:{line})" if line else ""
     times = "once" if count == 1 else f"{count} times"
-    return f"{name}{source} reads SRAM that was never written {times}, first at 0x{first.address:08x}"
+    return f"{name}{source} {what} {times}, first at 0x{first.address:08x}"
 
 
 def _peak(sizes: Sizes, stack: int, heap: int) -> int:

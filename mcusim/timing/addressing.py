@@ -41,7 +41,8 @@ class AccessEncoding:
     """``word & mask == value`` names the access; words and field codes as in ``isa.Encoding``.
 
     ``unit`` is the size of one element in bytes, ``count`` the number of elements unless a register list
-    tells. ``targets`` are the core registers that a load fills, lowest address first, without lists.
+    tells. ``targets`` are the core registers that a load fills, lowest address first, without lists. An
+    address that is not aligned always faults with ``aligned`` (A3.2.1).
     """
 
     mask: int
@@ -56,6 +57,7 @@ class AccessEncoding:
     registers: Registers = Registers.NONE
     signed: bool = False
     exclusive: bool = False
+    aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Access:
     ``index`` is -1 for none; a base of PC is the word-aligned address of the instruction plus four.
     ``write_back`` is added to the base register afterwards. ``targets`` are the core registers that a load
     fills, lowest address first; ``status`` is the register that an exclusive store sets to 0 if it stores,
-    else -1.
+    else -1. ``aligned``: the address must be a multiple of ``unit``.
     """
 
     store: bool
@@ -79,6 +81,7 @@ class Access:
     targets: tuple[int, ...] = ()
     signed: bool = False
     status: int = -1
+    aligned: bool = False
 
     @property
     def bytes(self) -> int:
@@ -110,10 +113,10 @@ def _narrow() -> list[AccessEncoding]:
         AccessEncoding(0xF800, 0x4800, False, 4, words, _PC, targets=(low(8),)),
         AccessEncoding(0xF800, 0x9000, True, 4, words, _SP),
         AccessEncoding(0xF800, 0x9800, False, 4, words, _SP, targets=(low(8),)),
-        AccessEncoding(0xFE00, 0xB400, True, 4, down, _SP, registers=Registers.PUSH),
-        AccessEncoding(0xFE00, 0xBC00, False, 4, up, _SP, registers=Registers.POP),
-        AccessEncoding(0xF800, 0xC000, True, 4, up, low(8), registers=Registers.LOW8),
-        AccessEncoding(0xF800, 0xC800, False, 4, up, low(8), registers=Registers.LOW8),
+        AccessEncoding(0xFE00, 0xB400, True, 4, down, _SP, registers=Registers.PUSH, aligned=True),
+        AccessEncoding(0xFE00, 0xBC00, False, 4, up, _SP, registers=Registers.POP, aligned=True),
+        AccessEncoding(0xF800, 0xC000, True, 4, up, low(8), registers=Registers.LOW8, aligned=True),
+        AccessEncoding(0xF800, 0xC800, False, 4, up, low(8), registers=Registers.LOW8, aligned=True),
     ]
     return rows
 
@@ -122,10 +125,10 @@ def _multiples() -> list[AccessEncoding]:
     """A5.3.5."""
     many = Registers.LIST16
     return [
-        AccessEncoding(0xFFD00000, 0xE8800000, True, 4, Form.LIST_UP, _RN, registers=many),
-        AccessEncoding(0xFFD00000, 0xE8900000, False, 4, Form.LIST_UP, _RN, registers=many),
-        AccessEncoding(0xFFD00000, 0xE9000000, True, 4, Form.LIST_DOWN, _RN, registers=many),
-        AccessEncoding(0xFFD00000, 0xE9100000, False, 4, Form.LIST_DOWN, _RN, registers=many),
+        AccessEncoding(0xFFD00000, 0xE8800000, True, 4, Form.LIST_UP, _RN, registers=many, aligned=True),
+        AccessEncoding(0xFFD00000, 0xE8900000, False, 4, Form.LIST_UP, _RN, registers=many, aligned=True),
+        AccessEncoding(0xFFD00000, 0xE9000000, True, 4, Form.LIST_DOWN, _RN, registers=many, aligned=True),
+        AccessEncoding(0xFFD00000, 0xE9100000, False, 4, Form.LIST_DOWN, _RN, registers=many, aligned=True),
     ]
 
 
@@ -135,18 +138,25 @@ def _pairs_exclusives_tables() -> list[AccessEncoding]:
     rows = [
         AccessEncoding(0xFFF0FFF0, 0xE8D0F000, False, 1, Form.INDEX, _RN, _RM),
         AccessEncoding(0xFFF0FFF0, 0xE8D0F010, False, 2, Form.INDEX_DOUBLED, _RN, _RM),
-        AccessEncoding(0xFFF00000, 0xE8400000, True, 4, words, _RN, targets=(_RD,), exclusive=True),
-        AccessEncoding(0xFFF00F00, 0xE8500F00, False, 4, words, _RN, targets=(_RT,)),
+        AccessEncoding(
+            0xFFF00000, 0xE8400000, True, 4, words, _RN, targets=(_RD,), exclusive=True, aligned=True
+        ),
+        AccessEncoding(0xFFF00F00, 0xE8500F00, False, 4, words, _RN, targets=(_RT,), aligned=True),
     ]
     for bits, unit in ((0x40, 1), (0x50, 2)):
         stored, loaded = 0xE8C00F00 | bits, 0xE8D00F0F | bits
-        rows.append(AccessEncoding(0xFFF00FF0, stored, True, unit, base, _RN, targets=(_RM,), exclusive=True))
-        rows.append(AccessEncoding(0xFFF00FFF, loaded, False, unit, base, _RN, targets=(_RT,)))
+        rows.append(
+            AccessEncoding(
+                0xFFF00FF0, stored, True, unit, base, _RN, targets=(_RM,), exclusive=True, aligned=True
+            )
+        )
+        rows.append(AccessEncoding(0xFFF00FFF, loaded, False, unit, base, _RN, targets=(_RT,), aligned=True))
     for value in (0xE8600000, 0xE9400000, 0xE9600000):
         modes = Form.WORDS_MODES
-        rows.append(AccessEncoding(0xFF700000, value, True, 4, modes, _RN, count=2))
+        rows.append(AccessEncoding(0xFF700000, value, True, 4, modes, _RN, count=2, aligned=True))
+        value, pair = value | 0x100000, (_RT, _RD)
         rows.append(
-            AccessEncoding(0xFF700000, value | 0x100000, False, 4, modes, _RN, targets=(_RT, _RD), count=2)
+            AccessEncoding(0xFF700000, value, False, 4, modes, _RN, targets=pair, count=2, aligned=True)
         )
     return rows
 
@@ -185,13 +195,17 @@ def _floating_point() -> list[AccessEncoding]:
     for bits, count, registers in ((0xA00, 1, Registers.SINGLES), (0xB00, 2, Registers.DOUBLES)):
         for store, load_bit in ((True, 0), (False, 0x100000)):
             value = 0xED000000 | bits | load_bit
-            rows.append(AccessEncoding(0xFF300F00, value, store, 4, Form.WORDS_MODES, _RN, count=count))
+            rows.append(
+                AccessEncoding(0xFF300F00, value, store, 4, Form.WORDS_MODES, _RN, count=count, aligned=True)
+            )
             for mask, start, form in (
                 (0xFF900F00, 0xEC800000, Form.LIST_UP),
                 (0xFFB00F00, 0xED200000, Form.LIST_DOWN),
             ):
                 value = start | bits | load_bit
-                rows.append(AccessEncoding(mask, value, store, 4, form, _RN, registers=registers))
+                rows.append(
+                    AccessEncoding(mask, value, store, 4, form, _RN, registers=registers, aligned=True)
+                )
     return rows
 
 
@@ -283,6 +297,7 @@ def _build(word: int, row: AccessEncoding) -> Access | None:
         () if row.store else targets,
         row.signed,
         targets[0] if row.exclusive else -1,
+        row.aligned,
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unicorn import UcError
 
-from mcusim.core.interface import MemoryCount, UnwrittenRead
+from mcusim.core.interface import MemoryCount, StrayRead
 
 SNIPPETS = {
     # name: (code with R0 = start of SRAM, R1 = 8; touched bytes, end of the highest byte written)
@@ -97,7 +97,7 @@ def test_reads_of_what_was_never_written(program: Program, prefer: Prefer) -> No
         touched_bytes=4,
         live_peak_bytes=2,
         unread_bytes=2,
-        unwritten=(UnwrittenRead(bench.at("stale"), SRAM + 4, 1),),
+        unwritten=(StrayRead(bench.at("stale"), SRAM + 4, 1),),
     )
 
 

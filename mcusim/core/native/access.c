@@ -4,7 +4,7 @@
 
 #include "allocate.h"
 
-enum { MAXIMUM_UNWRITTEN = 64, CONTROL_BLOCK_REGISTERS = 15 };
+enum { MAXIMUM_STRAYS = 64, CONTROL_BLOCK_REGISTERS = 15 };
 #define STREAM_FACTOR 0x9E3779B97F4A7C15u
 /* Parameter number of mcusim/timing/rules.py. */
 enum { P_UNALIGNED = 36 };
@@ -20,7 +20,8 @@ void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *f
     }
     tracker->value_count = SOURCE_SLOT;
     tracker->values = allocate_zeroed(tracker->value_count, sizeof *tracker->values);
-    tracker->unwritten = allocate_zeroed(MAXIMUM_UNWRITTEN, sizeof *tracker->unwritten);
+    tracker->unwritten.rows = allocate_zeroed(MAXIMUM_STRAYS, sizeof *tracker->unwritten.rows);
+    tracker->null_reads.rows = allocate_zeroed(MAXIMUM_STRAYS, sizeof *tracker->null_reads.rows);
     waits_init(&tracker->waits);
     liveness_init(&tracker->live, spec->tracked_bytes);
 }
@@ -40,7 +41,8 @@ void access_free(access_tracker *tracker) {
     waits_free(&tracker->waits);
     liveness_free(&tracker->live);
     free(tracker->values);
-    free(tracker->unwritten);
+    free(tracker->unwritten.rows);
+    free(tracker->null_reads.rows);
     free(tracker->hooks);
     free(tracker->hooked);
 }
@@ -52,7 +54,8 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->stream_hash = 0;
     tracker->waited = 0;
     waits_clear(&tracker->waits);
-    tracker->unwritten_count = 0;
+    tracker->unwritten.count = tracker->null_reads.count = 0;
+    tracker->fault = (mcusim_stop_state){STOP_NONE, 0, 0};
     tracker->outcomes = (outcome_list){0, 0};
     tracker->is_suspended = !tracker->spec->bank_count;
     tracker->is_measured = !tracker->is_suspended && measure;
@@ -100,15 +103,15 @@ static const mcusim_bank *find_bank(const access_tracker *tracker, uint32_t addr
     return NULL;
 }
 
-static void note_unwritten(access_tracker *tracker, uint32_t pc, uint32_t address) {
-    for (uint32_t i = 0; i < tracker->unwritten_count; ++i) {
-        if (tracker->unwritten[i].pc == pc) {
-            ++tracker->unwritten[i].count;
+static void note_stray(stray_reads *reads, uint32_t pc, uint32_t address) {
+    for (uint32_t i = 0; i < reads->count; ++i) {
+        if (reads->rows[i].pc == pc) {
+            ++reads->rows[i].count;
             return;
         }
     }
-    if (tracker->unwritten_count < MAXIMUM_UNWRITTEN) {
-        tracker->unwritten[tracker->unwritten_count++] = (mcusim_unwritten_read){1, pc, address};
+    if (reads->count < MAXIMUM_STRAYS) {
+        reads->rows[reads->count++] = (mcusim_stray_read){1, pc, address};
     }
 }
 
@@ -123,7 +126,7 @@ static inline void note(access_tracker *tracker, uint32_t pc, uint32_t address, 
         if (store) {
             liveness_write(&tracker->live, bank->first + offset, inside);
         } else if (liveness_read(&tracker->live, bank->first + offset, inside)) {
-            note_unwritten(tracker, pc, address);
+            note_stray(&tracker->unwritten, pc, address);
         }
         return;
     }
@@ -201,6 +204,23 @@ static inline uint32_t wait_cycles(const access_tracker *tracker, const planned_
     return waited;
 }
 
+/* Whether the core faults instead of making the access: Arm DDI 0403E, A3.2.1; a null pointer by choice. */
+static int is_refused(access_tracker *tracker, const planned_access *access, uint32_t address) {
+    uint32_t why = STOP_NONE;
+    if (address < access->null_end && tracker->spec->null_stops) {
+        why = STOP_NULL;
+    } else if (address < access->null_end) {
+        note_stray(&tracker->null_reads, access->pc, address);
+    }
+    if (address & access->low_bits && (access->aligned || tracker->traps_unaligned)) {
+        why = STOP_UNALIGNED;
+    }
+    if (why != STOP_NONE) {
+        tracker->fault = (mcusim_stop_state){why, address, access->pc};
+    }
+    return why != STOP_NONE;
+}
+
 static inline void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
     uint32_t *values = tracker->values;
     uint32_t address = sum(&access->address, values);
@@ -209,6 +229,10 @@ static inline void execute(access_tracker *tracker, const planned_access *access
     } else if ((access->condition == CONDITION_ALWAYS || holds(access->condition, flags)) &&
                (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
                (access->if_set == NO_SOURCE || values[access->if_set])) {
+        if ((address & access->low_bits || address < access->null_end) &&
+            is_refused(tracker, access, address)) {
+            return;
+        }
         if (tracker->is_measured) {
             note(tracker, access->pc, address, access->size, access->store);
         }
@@ -225,7 +249,7 @@ static void execute_exit(access_tracker *tracker, const block_plan *plan, uint32
     if (plan->exit_count) {
         copy_registers(tracker, SOURCE_EXIT);
     }
-    for (uint32_t i = 0; i < plan->exit_count; ++i) {
+    for (uint32_t i = 0; i < plan->exit_count && !tracker->fault.stop; ++i) {
         execute(tracker, &plan->exit[i], flags);
     }
     tracker->lost += plan->dropped;

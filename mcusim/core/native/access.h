@@ -11,6 +11,12 @@
 
 enum { PLAN_BUCKETS = 1 << 14 };
 
+/* Instructions that read what they should not, the first ones seen. */
+typedef struct {
+    mcusim_stray_read *rows;
+    uint32_t count;
+} stray_reads;
+
 typedef struct {
     const mcusim_spec *spec; /* no banks: nothing is tracked */
     uint32_t tracked_count;
@@ -30,8 +36,10 @@ typedef struct {
     outcome_list outcomes; /* of the run so far, without the pending block */
     uint64_t lost;         /* accesses whose address could not be told */
     uint64_t stream_hash;
-    mcusim_unwritten_read *unwritten;
-    uint32_t unwritten_count;
+    stray_reads unwritten;
+    stray_reads null_reads;
+    uint8_t traps_unaligned;
+    mcusim_stop_state fault; /* of an access that the core does not make */
     flash_unit *flash;
     flash_survey *survey;
     uint32_t waited; /* cycles that accesses took beyond those of their runs, not yet charged */

@@ -426,6 +426,9 @@ static void emit(planner *p, block_access *access) {
     block_plan *plan = p->plan;
     planned_access planned = {.pc = access->pc,
                               .size = (uint16_t)(access->access.unit * access->access.count),
+                              .null_end = access->access.base == REG_PC ? 0 : (uint16_t)p->spec->null_end,
+                              .low_bits = access->access.unit - 1,
+                              .aligned = access->access.aligned,
                               .store = access->access.store,
                               .if_zero = NO_SOURCE,
                               .if_set = NO_SOURCE,

@@ -21,11 +21,14 @@ typedef struct {
     uint32_t pc;
     uint16_t size;
     uint16_t target;
-    uint16_t if_zero; /* only if this source is 0, NO_SOURCE for always */
-    uint16_t if_set;  /* only if this source is not 0 */
+    uint16_t if_zero;  /* only if this source is 0, NO_SOURCE for always */
+    uint16_t if_set;   /* only if this source is not 0 */
+    uint16_t null_end; /* addresses below are taken for null pointers */
     uint8_t store;
     uint8_t is_signed;
     uint8_t condition;
+    uint8_t low_bits; /* of an address that is not aligned */
+    uint8_t aligned;  /* such an address always faults */
 } planned_access;
 
 typedef enum { CAPTURE_ADDRESS, CAPTURE_UDIV, CAPTURE_SDIV } capture_kind;

@@ -110,6 +110,7 @@ static int build(uint32_t word, const mcusim_access_encoding *row, memory_access
         .unit = row->unit,
         .count = (uint8_t)count,
         .is_signed = row->is_signed,
+        .aligned = row->aligned,
         .base = (int8_t)core_register(word, row->base),
         .index = row->index ? (int8_t)core_register(word, row->index) : -1,
         .status = -1,

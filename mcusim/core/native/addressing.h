@@ -18,6 +18,7 @@ typedef struct {
     int8_t index;  /* -1 for none */
     int8_t status; /* register that an exclusive store sets to 0 if it stores, else -1 */
     uint8_t shift;
+    uint8_t aligned;
     uint8_t target_count;
     uint8_t targets[MAXIMUM_TARGETS];
 } memory_access;

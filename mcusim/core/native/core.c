@@ -171,11 +171,21 @@ static inline void advance(mcusim_core *core) {
     }
 }
 
+/* An access of the block that is over was not made: nothing behind it counts. */
+static void refuse(mcusim_core *core) {
+    const mcusim_stop_state fault = core->memory.fault;
+    stop(core, fault.stop, fault.address, fault.instruction);
+}
+
 static void on_block(void *engine, uint64_t address, uint32_t size, void *user) {
     mcusim_core *core = user;
     uint32_t block = (uint32_t)address;
     (void)engine;
     access_leave_block(&core->memory);
+    if (core->memory.fault.stop) {
+        refuse(core);
+        return;
+    }
     if (!goes_on(core, block)) {
         if (core->start != core->end) {
             commit(core, core->end, block);
@@ -268,11 +278,18 @@ void mcusim_core_resume(mcusim_core *core) {
 
 void mcusim_core_pause(mcusim_core *core, uint32_t pc) {
     access_pause(&core->memory, pc);
+    if (core->memory.fault.stop) {
+        refuse(core);
+    }
 }
 
 void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size, int32_t store) {
     advance(core);
     access_note(&core->memory, pc, address, size, store);
+}
+
+void mcusim_core_trap_unaligned(mcusim_core *core, int32_t traps) {
+    core->memory.traps_unaligned = traps != 0;
 }
 
 void mcusim_core_finish(mcusim_core *core, uint32_t end) {
@@ -355,7 +372,8 @@ void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
         .lost_accesses = core->memory.lost,
         .stream_hash = core->memory.stream_hash,
         .live_peak_bytes = figures.live_peak_bytes,
-        .unwritten = core->memory.unwritten_count,
+        .unwritten = core->memory.unwritten.count,
+        .null_reads = core->memory.null_reads.count,
         .waits = core->memory.waits.count,
     };
 }
@@ -428,8 +446,12 @@ void mcusim_core_map_rows(const mcusim_core *core, uint32_t *rows, int16_t *owne
     }
 }
 
-void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads) {
-    memcpy(reads, core->memory.unwritten, core->memory.unwritten_count * sizeof *reads);
+void mcusim_core_unwritten(const mcusim_core *core, mcusim_stray_read *reads) {
+    memcpy(reads, core->memory.unwritten.rows, core->memory.unwritten.count * sizeof *reads);
+}
+
+void mcusim_core_null_reads(const mcusim_core *core, mcusim_stray_read *reads) {
+    memcpy(reads, core->memory.null_reads.rows, core->memory.null_reads.count * sizeof *reads);
 }
 
 void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits) {

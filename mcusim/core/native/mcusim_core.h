@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 10
+#define MCUSIM_CORE_ABI 11
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -27,6 +27,8 @@ typedef enum {
     STOP_STACK,
     STOP_UNDECODED,
     STOP_AGAIN,
+    STOP_NULL,
+    STOP_UNALIGNED,
 } mcusim_stop;
 
 enum { WATCH_STOP = 1, WATCH_LAYER = 2 };
@@ -76,6 +78,7 @@ typedef struct {
     uint8_t registers;
     uint8_t is_signed;
     uint8_t exclusive;
+    uint8_t aligned;
 } mcusim_access_encoding;
 
 typedef struct {
@@ -160,6 +163,8 @@ typedef struct {
     uint32_t function_count;
     uint32_t stack_limit;
     uint32_t hash_accesses;
+    uint32_t null_end; /* accesses below are through a null pointer, and stop if `null_stops` */
+    uint32_t null_stops;
     uint64_t cycle_limit;
 } mcusim_spec;
 
@@ -192,12 +197,12 @@ typedef struct {
     uint32_t unused;
 } mcusim_layer_record;
 
-/* An instruction that read SRAM which was never written: how often, and the first address. */
+/* An instruction that read what it should not: how often, and the first address. */
 typedef struct {
     uint64_t count;
     uint32_t pc;
     uint32_t address;
-} mcusim_unwritten_read;
+} mcusim_stray_read;
 
 /* Cycles that an instruction took beyond those of its runs. */
 typedef struct {
@@ -217,7 +222,7 @@ typedef struct {
     int32_t current_node; /* -1: nothing has begun */
 } mcusim_totals;
 
-/* See MemoryCount in mcusim/core/interface.py; `unwritten` and `waits`
+/* See MemoryCount in mcusim/core/interface.py; `unwritten`, `null_reads` and `waits`
  * are numbers of rows. */
 typedef struct {
     uint64_t touched_bytes;
@@ -226,8 +231,8 @@ typedef struct {
     uint64_t stream_hash;
     uint32_t live_peak_bytes;
     uint32_t unwritten;
+    uint32_t null_reads;
     uint32_t waits;
-    uint32_t unused;
 } mcusim_memory_count;
 
 /* See MemoryMap in mcusim/core/interface.py; `width` is cycles of a column. */
@@ -282,6 +287,7 @@ MCUSIM_API void mcusim_core_resume(mcusim_core *core);
 MCUSIM_API void mcusim_core_pause(mcusim_core *core, uint32_t pc);
 MCUSIM_API void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size,
                                  int32_t store);
+MCUSIM_API void mcusim_core_trap_unaligned(mcusim_core *core, int32_t traps);
 MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);
 MCUSIM_API void mcusim_core_finish(mcusim_core *core, uint32_t end);
 MCUSIM_API uint64_t mcusim_core_cycles(mcusim_core *core);
@@ -297,7 +303,8 @@ MCUSIM_API void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs
 MCUSIM_API void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes);
 MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers);
 MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
-MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_unwritten_read *reads);
+MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_stray_read *reads);
+MCUSIM_API void mcusim_core_null_reads(const mcusim_core *core, mcusim_stray_read *reads);
 MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);
 
 /* Reads of the surveyed flash number `flash`: for every node MCUSIM_FLASH_AHEAD counts, see

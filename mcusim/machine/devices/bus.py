@@ -14,12 +14,14 @@ class Platform:
     """What devices may know and ask of the machine around them.
 
     ``cycles`` reads the live cycle counter; ``warn`` notes a sentence once; ``reset_requested`` is called
-    when the firmware asks for a system reset.
+    when the firmware asks for a system reset, ``trap_unaligned`` when it says whether every access to an
+    address that is not aligned is to fault.
     """
 
     cycles: Callable[[], int]
     warn: Callable[[str], None]
     reset_requested: Callable[[], None] = field(default=lambda: None)
+    trap_unaligned: Callable[[bool], None] = field(default=lambda _: None)
 
 
 class Device(Protocol):

@@ -14,6 +14,8 @@ AIRCR = 0x0C
 VECTKEY = 0x05FA
 VECTKEY_READ = 0xFA05
 SYSRESETREQ = 1 << 2
+CCR = 0x14
+UNALIGN_TRP = 1 << 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ REGISTERS = {
     0x08: Register("VTOR", 0, 0xFFFF_FF80),
     AIRCR: Register("AIRCR", VECTKEY_READ << 16, 0x0000_0700),
     0x10: Register("SCR", 0, 0x16),
-    0x14: Register("CCR", 0x200, 0x31B),
+    CCR: Register("CCR", 0x200, 0x31B),
     0x18: Register("SHPR1", 0, 0x00FF_FFFF),
     0x1C: Register("SHPR2", 0, 0xFF00_0000),
     0x20: Register("SHPR3", 0, 0xFFFF_0000),
@@ -78,4 +80,6 @@ class SystemControlBlock:
                 self._platform.reset_requested()
         kept = self._values[offset] & ~register.writable
         self._values[offset] = kept | value & register.writable
+        if offset == CCR:
+            self._platform.trap_unaligned(bool(value & UNALIGN_TRP))
         return True
