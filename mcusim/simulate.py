@@ -32,15 +32,17 @@ DEFAULT_MODEL = "m5"
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """``outputs``: per inference the network's outputs. ``captured``: per layer index the bytes of its
-    whole output (asked for by ``capture``). ``error``: the verdict that ended the run early, or None; the
-    trace and the profile are complete up to there. Both are of the first inference."""
+    """``outputs`` and ``inference_cycles``: per inference the network's outputs, and its cycles.
+    ``captured``: per layer index the bytes of its whole output (asked for by ``capture``). ``error``: the
+    verdict that ended the run early, or None; the trace and the profile are complete up to there. Both are of
+    the first inference."""
 
     trace: trace.Trace
     outputs: list[list[Array]]
     captured: dict[int, bytes]
     error: McusimError | None
     profile: Profile
+    inference_cycles: list[int]
     _memory: Memory = field(repr=False)
 
     def instruction_costs(self) -> dict[int, instructions.InstructionCost]:
@@ -184,6 +186,7 @@ class _Run:
             captured=self._captured,
             error=self._error,
             profile=self._profile,
+            inference_cycles=self._cycles,
             _memory=self._machine.memory,
         )
 

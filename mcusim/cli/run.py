@@ -24,29 +24,36 @@ from mcusim.errors import EXIT_FIRMWARE_OVERFLOW
 
 if TYPE_CHECKING:
     from mcusim.cli.files import Array
+    from mcusim.parallel.inferences import Batch
+    from mcusim.simulate import SimulationResult
     from mcusim.trace import Trace
 
 NAME = "run"
 
 
+FirmwareArgument = Annotated[Path, typer.Argument(metavar="FW.elf", help="An ELF image for a Cortex-M4.")]
+OutputsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--output", metavar="Y.npy", help="Where the network's outputs go, in their order."),
+]
+TraceOption = Annotated[
+    Path | None, typer.Option("-o", "--trace", metavar="TRACE.json", help="Keep the run as a trace.")
+]
+LayersOption = Annotated[
+    str | None,
+    typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
+]
+NoMemoryOption = Annotated[bool, typer.Option("--no-memory", help="Do not follow memory accesses; faster.")]
+
+
 def command(
-    firmware: Annotated[Path, typer.Argument(metavar="FW.elf", help="An ELF image for a Cortex-M4.")],
+    firmware: FirmwareArgument,
     chip: ChipOption = DEFAULT_CHIP,
     inputs: InputsOption = None,
-    outputs: Annotated[
-        list[Path] | None,
-        typer.Option("--output", metavar="Y.npy", help="Where the network's outputs go, in their order."),
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option("-o", "--trace", metavar="TRACE.json", help="Keep the run as a trace.")
-    ] = None,
-    layers: Annotated[
-        str | None,
-        typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
-    ] = None,
-    no_memory: Annotated[
-        bool, typer.Option("--no-memory", help="Do not follow memory accesses; faster.")
-    ] = False,
+    outputs: OutputsOption = None,
+    trace: TraceOption = None,
+    layers: LayersOption = None,
+    no_memory: NoMemoryOption = False,
     max_cycles: MaxCyclesOption = None,
     clock: ClockOption = None,
     wait_states: WaitStatesOption = None,
@@ -60,35 +67,48 @@ def command(
 
     The exit code is the firmware's own (63 for any above 62), or 64 and above when the simulator stopped it.
     """
-    from mcusim.cli.files import claim, read_array, write
+    from mcusim.cli.files import claim, read_array
     from mcusim.cli.values import chip_at
-    from mcusim.simulate import simulate
-    from mcusim.trace import dump
+    from mcusim.parallel.inferences import Batch
 
-    outputs = outputs or []
-    claim([trace, *outputs], force=force)
-    console_text = FirmwareConsole()
-    result = simulate(
-        firmware,
-        chip_at(chip, clock, wait_states),
-        inputs=[read_array(path) for path in inputs or ()],
-        max_cycles=max_cycles,
-        layers_regex=layers,
-        memory=not no_memory,
-        console=console_text,
-        model=timing,
-        survey_flashes=trace is not None,
-    )
-    console_text.close()
-    if trace is not None:
-        write(trace, dump(result.trace))
-    if result.error is None:
-        save_outputs(outputs, result.outputs)
+    claim([trace, *(outputs or ())], force=force)
+    batch = Batch(firmware, chip_at(chip, clock, wait_states), max_cycles, layers, not no_memory, timing)
+    arrays = [read_array(path) for path in inputs or ()]
+    result = _simulate(batch, arrays, keep=trace is not None)
+    _save(result, trace, outputs or ())
     if not quiet:
         _report(result.trace, kept=trace is not None)
     if result.error is not None:
         raise result.error
     raise typer.Exit(exit_code(result.trace))
+
+
+def _simulate(batch: Batch, inputs: Sequence[Array], *, keep: bool) -> SimulationResult:
+    """What the firmware prints is passed on; a trace that is kept can be costed again."""
+    from mcusim.cli.progress import Progress
+    from mcusim.parallel.inferences import simulate_batch
+
+    console = FirmwareConsole()
+    result = simulate_batch(
+        batch,
+        inputs,
+        console=console,
+        survey_flashes=keep,
+        progress=lambda shares: Progress("parts of the inputs", shares),
+    )
+    console.close()
+    return result
+
+
+def _save(result: SimulationResult, path: Path | None, outputs: Sequence[Path]) -> None:
+    """The trace in any case, the outputs only of a run that went well."""
+    from mcusim.cli.files import write
+    from mcusim.trace import dump
+
+    if path is not None:
+        write(path, dump(result.trace))
+    if result.error is None:
+        save_outputs(outputs, result.outputs)
 
 
 class FirmwareConsole:

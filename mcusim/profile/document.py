@@ -51,7 +51,7 @@ def build(
         hot_instructions=hot_instructions,
         sram_map=sram_map,
         schedule=section.schedule if section else {},
-        inferences=_inferences(inference_cycles),
+        inferences=inferences(inference_cycles),
         execution=execution.record(profile, image, tree.node_of, read, timing.model, surveyed),
         warnings=tuple(warnings),
         host=host,
@@ -171,7 +171,8 @@ def chip_info(chip: Chip) -> trace.ChipInfo:
     )
 
 
-def _inferences(cycles: Sequence[int]) -> trace.Inferences | None:
+def inferences(cycles: Sequence[int]) -> trace.Inferences | None:
+    """What the trace says of inferences that took ``cycles``; None without any."""
     if not cycles:
         return None
     return trace.Inferences(
