@@ -17,6 +17,8 @@ _ACCESSES = _LOADS | _STORES
 _ALU = frozenset({Class.ALU, Class.MULTIPLY, Class.DIVIDE})
 _FP_ARITHMETIC = frozenset({Class.FP_ALU, Class.FP_MAC, Class.FP_DIVIDE})
 _FP = frozenset(kind for kind in Class if kind >= Class.FP_MOVE)
+_SINGLE_ACCESSES = _SINGLE_STORES | {Class.LOAD, Class.TABLE_BRANCH, Class.FP_LOAD, Class.FP_STORE}
+_DOUBLE_ACCESSES = frozenset({Class.LOAD_PAIR, Class.STORE_PAIR, Class.FP_LOAD_DOUBLE, Class.FP_STORE_DOUBLE})
 _WRITING_BASE = frozenset({Class.LOAD, Class.LOAD_PAIR, Class.STORE_PAIR}) | _SINGLE_STORES
 
 
@@ -26,7 +28,8 @@ class Step:
 
     ``cost`` occupies the pipeline, ``stall`` is waited for before execution, beyond the cost of the step
     before. ``fp_latency`` is how long the floating-point unit is busy from execution on, ``fp_stall``
-    the wait beyond that for a result. ``rules`` are the numbers of the rules that made the stall.
+    the wait beyond that for a result. ``data_words`` are read or written.
+    ``rules`` are the numbers of the rules that made the stall.
     """
 
     start: int
@@ -38,6 +41,7 @@ class Step:
     frees_word: bool = False
     blocks_fetch: bool = False
     falls_through: bool = False
+    data_words: int = 0
     uses_fpu: bool = False
     fp_latency: int = 0
     fp_stall: int = 0
@@ -128,6 +132,12 @@ def _blocks_fetch(current: Instruction, following: Instruction | None, cost: int
     return not (current.kind is Class.LOAD and following is not None and following.kind in _ACCESSES)
 
 
+def _data_words(current: Instruction) -> int:
+    if current.kind in _SINGLE_ACCESSES:
+        return 1
+    return 2 if current.kind in _DOUBLE_ACCESSES else current.count
+
+
 def _falls_through(current: Instruction, taken: bool) -> bool:
     return current.branch is Branch.DIRECT and bool(current.flags & Flag.CONDITIONAL) and not taken
 
@@ -155,6 +165,7 @@ def line_steps(line: Sequence[Instruction], taken: bool, parameters: Sequence[in
         step = Step(current.address, current.end, 1, cost, stall, rules)
         step.frees_word = current.address & 2 != 0 or current.size == 4
         step.blocks_fetch = _blocks_fetch(current, following, cost)
+        step.data_words = _data_words(current)
         step.falls_through = _falls_through(current, taken and index == len(line) - 1)
         if current.kind in _FP:
             pending_writes = _fill_fp(step, current, pending_writes, parameters)

@@ -117,7 +117,7 @@ class TimingModel:
     def timeline(self, line: Sequence[Instruction], taken: bool = True) -> list[TimedStep]:
         """Each step of one straight line with its place in time."""
         steps = line_steps(line, taken, self.parameters)
-        slots = run_timeline(line[0].address, steps, self.variant)
+        slots = run_timeline(line[0].address, steps, self.variant, self.parameters)
         return [TimedStep(step, slot) for step, slot in zip(steps, slots, strict=True)]
 
     def _line_cycles(self, line: Sequence[Instruction], taken: bool) -> list[int]:

@@ -1,11 +1,12 @@
 """The timing rules as data: what each costs, who says so, and how sure it is. The pipeline applies them.
 
 Sources: "TRM" is the Arm Cortex-M4 Technical Reference Manual (100166, r0p1), section 3.3 instruction
-timing; "fit" is the agreement with published cycle counts of cryptographic code on an STM32L4R5 at zero
-wait states; "measured" a published micro-benchmark on an STM32F407; "schedule" the Cortex-M4 scheduling
-descriptions of GCC and LLVM; "compendium" benchmarks of many divisions on a Cortex-M4,
-https://compendium.i-0.nl/docs/computational-operations/division, whose formula for the last case could not be
-opened.
+timing; "M3 TRM" that of the Cortex-M3 (DDI 0337), section 14.5 on the buses, which the Cortex-M4 shares;
+"fit" is the agreement with published cycle counts of cryptographic code on an STM32L4R5 at zero wait states;
+"measured" a published micro-benchmark on an STM32F407; "schedule" the Cortex-M4 scheduling descriptions of
+GCC and LLVM; "compendium" benchmarks of many divisions on a Cortex-M4,
+https://compendium.i-0.nl/docs/computational-operations/division, whose formula for the last case could not
+be opened.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Parameter(enum.IntEnum):
     DIVIDE_SHORT = 38
     DIVIDE_LONG = 39
     DIVIDE_MOST = 40
+    SYSTEM_LATENCY = 41
+    SYSTEM_INTERVAL = 42
+    SYSTEM_DATA = 43
 
 
 class Status(enum.StrEnum):
@@ -284,6 +288,25 @@ RULES: Sequence[Rule] = (
         _S.DOCUMENTED,
     ),
     Rule(21, _P.BARRIER, "DMB, DSB, ISB", 1, 1, 4, "TRM: 1 + B", _S.LOW),
+    _sure(
+        22,
+        _P.SYSTEM_LATENCY,
+        "Code at 0x20000000 or above, such as in SRAM: fetches go by the system bus and take longer by",
+        1,
+        "M3 TRM",
+        _S.DOCUMENTED,
+    ),
+    _sure(22, _P.SYSTEM_INTERVAL, "The same: cycles from a fetch to the next", 2, "M3 TRM", _S.DOCUMENTED),
+    Rule(
+        22,
+        _P.SYSTEM_DATA,
+        "The same: cycles that a word of data keeps fetches from the bus; none if it lies below 0x20000000",
+        0,
+        1,
+        1,
+        "M3 TRM: data have priority",
+        _S.DOCUMENTED,
+    ),
 )
 """Rules 3, 10 and 13 of the documentation have no number of their own: see ``docs/timing.md``."""
 

@@ -31,7 +31,7 @@ class MicroBenchmark:
     documented rule, "model" is the default model's own output. ``offset`` is the start modulo 8.
     ``model_cycles`` differs from ``cycles`` where the model is known to miss. ``target`` is the number
     of the instruction that the last branch goes back to, -1 if it leaves the snippet. ``outcome`` is what
-    the snippet's data make of it (see ``mcusim.timing.outcomes``)."""
+    the snippet's data make of it (see ``mcusim.timing.outcomes``). ``in_sram``: that is where it lies."""
 
     name: str
     code: str
@@ -41,6 +41,7 @@ class MicroBenchmark:
     model_cycles: int = 0
     target: int = -1
     outcome: int = 0
+    in_sram: bool = False
 
     @property
     def expected(self) -> int:
@@ -210,6 +211,19 @@ OPERANDS: Sequence[MicroBenchmark] = tuple(
     )
 )
 
+# A word is fetched every other cycle, takes one more, and gives way to data.
+IN_SRAM: Sequence[MicroBenchmark] = tuple(
+    MicroBenchmark(name, code, cycles, status, in_sram=True)
+    for name, code, cycles, status in (
+        ("one wide in SRAM", _lines(W, END), 5, "documented"),
+        ("four wide in SRAM", _lines((4, W), END), 11, "documented"),
+        ("eight narrow in SRAM", _lines((8, N), END), 11, "documented"),
+        ("store in SRAM", _lines(W, "str.w r0,[r1]", (2, W), END), 12, "documented"),
+        ("load in SRAM", _lines("ldr r0,[r1]", N, (2, W), END), 12, "model"),
+        ("load multiple in SRAM", _lines("ldm r1,{{r4,r5,r6,r7}}", N, (2, W), END), 16, "model"),
+    )
+)
+
 MODEL: Sequence[MicroBenchmark] = tuple(
     MicroBenchmark(name, code, cycles, "model")
     for name, code, cycles in (
@@ -225,4 +239,4 @@ MODEL: Sequence[MicroBenchmark] = tuple(
     )
 )
 
-MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (*PUBLISHED, *DOCUMENTED, *OPERANDS, *MODEL)
+MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (*PUBLISHED, *DOCUMENTED, *OPERANDS, *IN_SRAM, *MODEL)

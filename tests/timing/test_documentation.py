@@ -24,7 +24,7 @@ def _code(benchmark: MicroBenchmark) -> str:
         grouped.append((line, count))
     text = "; ".join(line if count == 1 else f"{line} (x{count})" for line, count in grouped)
     place = f"at {benchmark.offset} mod 8: " if benchmark.offset else ""
-    return f"{place}`{text}`"
+    return f"{place}`{text}`" + (", in SRAM" if benchmark.in_sram else "")
 
 
 def _cycles(benchmark: MicroBenchmark) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 from typing import Literal
 
 import pytest
@@ -17,12 +18,24 @@ from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, Stop, Tra
 from mcusim.timing.model import TimingModel
 
 ROWS = [pytest.param(i, b, id=b.name) for i, b in enumerate(MICRO_BENCHMARKS)]
+SRAM_CODE = 0x20010000
 RAM, RAM_SIZE, CODE_SIZE, STACK = 0x20000000, 0x2000, 0x10000, 0x20001000
+
+
+def _placed(snippet: Snippet, benchmark: MicroBenchmark) -> Snippet:
+    """Where the benchmark wants it."""
+    moved = _origin(benchmark) - ORIGIN
+    places = {name: getattr(snippet, name) + moved for name in ("entry", "start", "end", "target")}
+    return dataclasses.replace(snippet, **places)
+
+
+def _origin(benchmark: MicroBenchmark) -> int:
+    return SRAM_CODE if benchmark.in_sram else ORIGIN
 
 
 @pytest.mark.parametrize(("index", "benchmark"), ROWS)
 def test_python_model(index: int, benchmark: MicroBenchmark, assembled: tuple[bytes, list[Snippet]]) -> None:
-    snippet = assembled[1][index]
+    snippet = _placed(assembled[1][index], benchmark)
     cost = TimingModel().cost(snippet.code, snippet.start, outcome=benchmark.outcome)
     assert cost.cycles == benchmark.expected
     assert sum(cost.instruction_cycles) == cost.cycles
@@ -32,18 +45,19 @@ def test_python_model(index: int, benchmark: MicroBenchmark, assembled: tuple[by
 def test_native_model_equals_python_model(variant: str, assembled: tuple[bytes, list[Snippet]]) -> None:
     model = TimingModel(variant)
     timing = library.timing_table(model)
-    for snippet, benchmark in zip(assembled[1], MICRO_BENCHMARKS, strict=True):
+    for built, benchmark in zip(assembled[1], MICRO_BENCHMARKS, strict=True):
+        snippet = _placed(built, benchmark)
         code, outcome = snippet.code, benchmark.outcome
         native = library.load().mcusim_cost(timing, code, snippet.start, len(code), 1, outcome)
         assert native == model.cost(code, snippet.start, outcome=outcome).cycles
 
 
-def _engine(code: bytes, target: int, ram: ctypes.Array[ctypes.c_uint8]) -> Uc:
+def _engine(code: bytes, origin: int, target: int, ram: ctypes.Array[ctypes.c_uint8]) -> Uc:
     """A core in a state in which every snippet runs: registers and memory point to memory."""
     uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
     uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
-    uc.mem_map(ORIGIN, CODE_SIZE, UC_PROT_ALL)
-    uc.mem_write(ORIGIN, code)
+    uc.mem_map(origin, CODE_SIZE, UC_PROT_ALL)
+    uc.mem_write(origin, code)
     uc.mem_map_ptr(RAM, RAM_SIZE, UC_PROT_ALL, ctypes.addressof(ram))
     uc.mem_map(2 * RAM, 0x1000, UC_PROT_ALL)
     uc.mem_write(RAM, RAM.to_bytes(4, "little") * 64)
@@ -76,14 +90,14 @@ def test_executed(
     assembled: tuple[bytes, list[Snippet]],
 ) -> None:
     code, snippets = assembled
-    snippet = snippets[index]
+    snippet, origin = _placed(snippets[index], benchmark), _origin(benchmark)
     ram = (ctypes.c_uint8 * RAM_SIZE)()
-    uc = _engine(code, snippet.target, ram)
+    uc = _engine(code, origin, snippet.target, ram)
     if "[r0]" in benchmark.code or "ldm r0" in benchmark.code:
         uc.reg_write(arm_const.UC_ARM_REG_R0, RAM)
     target = FunctionRange(snippet.target, snippet.target + 2, Watch.STOP)
     bank = TrackedBank((RAM,), memoryview(ram).cast("B"))
-    spec = CoreSpec("m5", [CodeRegion(ORIGIN, memoryview(code))], [], [target], tracked=[bank])
+    spec = CoreSpec("m5", [CodeRegion(origin, memoryview(code))], [], [target], tracked=[bank])
     watcher = core.create(uc, spec, prefer)
     watcher.begin(snippet.entry, STACK, snippet.target)
     _run(uc, watcher, snippet.entry)
@@ -92,7 +106,7 @@ def test_executed(
         _run(uc, watcher, snippet.start)
     state = watcher.stop_state()
     assert state.stop in (Stop.ENTERED, Stop.RETURNED)
-    entering = TimingModel().cost(code[snippet.entry - ORIGIN :][:2], snippet.entry).cycles
+    entering = TimingModel().cost(code[snippet.entry - origin :][:2], snippet.entry).cycles
     assert watcher.counts().cycles - entering == benchmark.expected
     watcher.close()
 

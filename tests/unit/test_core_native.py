@@ -72,7 +72,7 @@ def test_decoders_agree(code: bytes, in_it: bool) -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(_instructions(), min_size=1, max_size=40),
-    st.sampled_from([0x1000, 0x1002]),
+    st.sampled_from([0x1000, 0x1002, 0x20000000, 0x20000002]),
     st.booleans(),
     st.sampled_from(sorted(VARIANTS)),
     st.sampled_from(list(Bound)),

@@ -23,7 +23,13 @@ enum {
     P_DIVIDE_SHORT = 38,
     P_DIVIDE_LONG = 39,
     P_DIVIDE_MOST = 40,
+    P_SYSTEM_LATENCY = 41,
+    P_SYSTEM_INTERVAL = 42,
+    P_SYSTEM_DATA = 43,
 };
+
+/* Lowest address that the system bus serves: code there is fetched by it, beside data. */
+static const uint32_t SYSTEM_START = 0x20000000;
 
 enum { FIRST_ISSUE = -1, FETCH_LATENCY = 2, RING = 16, BLOCKS = 4, NEVER = -9 };
 
@@ -38,6 +44,7 @@ typedef struct {
     int blocks_fetch;
     int falls_through;
     int uses_fpu;
+    int32_t data_words;
 } step;
 
 typedef struct {
@@ -171,6 +178,25 @@ static int it_folds(const hazards *state, uint32_t index) {
            state->line[index - 1].size == 2 && state->line[index - 1].kind != KIND_IT;
 }
 
+static int32_t data_words(const mcusim_instruction *current) {
+    switch (current->kind) {
+    case KIND_LOAD:
+    case KIND_STORE:
+    case KIND_STORE_INDEXED:
+    case KIND_TABLE_BRANCH:
+    case KIND_FP_LOAD:
+    case KIND_FP_STORE:
+        return 1;
+    case KIND_LOAD_PAIR:
+    case KIND_STORE_PAIR:
+    case KIND_FP_LOAD_DOUBLE:
+    case KIND_FP_STORE_DOUBLE:
+        return 2;
+    default:
+        return current->count;
+    }
+}
+
 /* Fill the step of the instruction at `index`; returns the number of instructions that it takes. */
 static uint32_t next_step(hazards *state, uint32_t index, step *out) {
     const mcusim_instruction *current = &state->line[index];
@@ -183,6 +209,7 @@ static uint32_t next_step(hazards *state, uint32_t index, step *out) {
     out->blocks_fetch = blocks_fetch(current, following, out->cost);
     out->falls_through = current->branch == BRANCH_DIRECT && current->flags & FLAG_CONDITIONAL &&
                          !(state->taken && index == state->count - 1);
+    out->data_words = data_words(current);
     if (current->kind >= KIND_FP_MOVE) {
         fill_fp(state, current, out);
     }
@@ -196,6 +223,11 @@ static uint32_t next_step(hazards *state, uint32_t index, step *out) {
 /* The fetch unit. Few words are in flight, so short rings hold all that is still needed. */
 typedef struct {
     const mcusim_timing *timing;
+    int32_t latency; /* until a word can be decoded */
+    int32_t interval;
+    int32_t data; /* cycles that a word of data keeps fetches away */
+    int64_t data_from[BLOCKS];
+    int64_t data_to[BLOCKS];
     int64_t issued_at[RING];
     int64_t freed_at[RING];
     int64_t blocked_at[BLOCKS]; /* first of two cycles each */
@@ -204,6 +236,7 @@ typedef struct {
     uint32_t seen;     /* of these, the ones that the unit has seen */
     uint32_t seen_now; /* and the ones up to now */
     uint32_t blocks;
+    uint32_t accesses;
     int sticky;
 } fetch_unit;
 
@@ -214,12 +247,25 @@ static uint32_t advance(const fetch_unit *fetch, uint32_t position, int64_t late
     return position;
 }
 
+/* By the fetch before, or by data. */
+static int bus_is_taken(const fetch_unit *fetch, int64_t now) {
+    if (now < fetch->issued_at[(fetch->issued - 1) % RING] + fetch->interval) {
+        return 1;
+    }
+    for (int i = 0; fetch->data && i < BLOCKS; ++i) {
+        if (now >= fetch->data_from[i] && now < fetch->data_to[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void fetch_cycle(fetch_unit *fetch, int64_t now, int slot_taken) {
     const mcusim_timing *timing = fetch->timing;
     uint32_t seen_before = fetch->seen_now;
     fetch->seen = advance(fetch, fetch->seen, now - timing->fetch_free_delay);
     fetch->seen_now = advance(fetch, fetch->seen_now, now);
-    if (slot_taken) {
+    if (slot_taken || bus_is_taken(fetch, now)) {
         return;
     }
     for (int i = 0; timing->fetch_blocked && i < BLOCKS; ++i) {
@@ -239,7 +285,7 @@ static void fetch_cycle(fetch_unit *fetch, int64_t now, int slot_taken) {
 }
 
 static int decodable(const fetch_unit *fetch, uint32_t last_word, int64_t now) {
-    return last_word < fetch->issued && fetch->issued_at[last_word % RING] + FETCH_LATENCY <= now;
+    return last_word < fetch->issued && fetch->issued_at[last_word % RING] + fetch->latency <= now;
 }
 
 typedef struct {
@@ -265,6 +311,10 @@ static void execute_step(pipeline *pipe, fetch_unit *fetch, const step *current,
     if (current->blocks_fetch) {
         fetch->blocked_at[fetch->blocks++ % BLOCKS] = execute + current->cost - 1;
     }
+    if (current->data_words) {
+        fetch->data_from[fetch->accesses % BLOCKS] = execute;
+        fetch->data_to[fetch->accesses++ % BLOCKS] = execute + current->data_words * fetch->data;
+    }
     pipe->execute = execute;
     pipe->free_at = execute + current->cost;
 }
@@ -282,15 +332,27 @@ static int32_t refill(const mcusim_timing *timing, const mcusim_instruction *bra
     return timing->parameters[P_REFILL_REGISTER];
 }
 
+static fetch_unit fetch_begin(const mcusim_timing *timing, uint32_t start) {
+    fetch_unit fetch = {.timing = timing,
+                        .latency = FETCH_LATENCY,
+                        .interval = 1,
+                        .issued_at = {FIRST_ISSUE},
+                        .issued = 1,
+                        .blocked_at = {NEVER, NEVER, NEVER, NEVER}};
+    if (start >= SYSTEM_START) {
+        fetch.latency += timing->parameters[P_SYSTEM_LATENCY];
+        fetch.interval = timing->parameters[P_SYSTEM_INTERVAL];
+        fetch.data = timing->parameters[P_SYSTEM_DATA];
+    }
+    return fetch;
+}
+
 /* The pipeline right after the instruction at index `until` of the line began to execute. `spent`, if it is
  * wanted, gets the cycles that each step adds, in the place of its first instruction. */
 static pipeline line_timeline(const mcusim_timing *timing, const mcusim_instruction *line, uint32_t count,
                               int taken, uint32_t until, uint32_t *spent) {
     hazards state = {.timing = timing, .line = line, .count = count, .taken = taken};
-    fetch_unit fetch = {.timing = timing,
-                        .issued_at = {FIRST_ISSUE},
-                        .issued = 1,
-                        .blocked_at = {NEVER, NEVER, NEVER, NEVER}};
+    fetch_unit fetch = fetch_begin(timing, line[0].address);
     pipeline pipe = {0, 0, 0};
     int64_t ended = 0;
     step current;
