@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 
 import pytest
 from core_bench import Bench, build
@@ -86,6 +87,21 @@ def test_pipelines_agree(
     by_instruction = twin_instruction_cycles(model, code_run)
     assert instruction_cycles(model, [code_run]) == [by_instruction]
     assert run_cycles(model, [code_run]) == [sum(cycles for _, cycles in by_instruction)]
+
+
+def test_thousands_of_unseen_runs_are_costed_at_once() -> None:
+    choose = random.Random(7)
+    encodings = [(encoding, 2) for encoding in ENCODINGS16] + [(encoding, 4) for encoding in ENCODINGS32]
+    runs = []
+    for number in range(5000):
+        picked = choose.choices(encodings, k=choose.randint(1, 24))
+        code = b"".join(_word(encoding, choose.getrandbits(32), size) for encoding, size in picked)
+        runs.append(CodeRun(code, 0x1000 + 128 * number, taken=True))
+    started = time.perf_counter()
+    cycles = run_cycles(TimingModel(), runs)
+    assert time.perf_counter() - started < 0.5
+    assert len(cycles) == len(runs)
+    assert min(cycles) >= 1
 
 
 def test_an_it_does_not_fold_into_another() -> None:
