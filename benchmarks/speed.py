@@ -4,8 +4,8 @@ Run: python benchmarks/speed.py [--repeats N] [FW.elf ...]
 
 Without images it builds two for the STM32F412: an int8 network and a program of short branches. Every
 program is run to its semihosting exit. Printed are the fastest of the repeats: host seconds of emulation
-(of QEMU, of the whole process), the ratio to bare Unicorn, and simulated cycles a second. `--no-memory` is the
-live counting of cycles alone, `-o` counts reads of flash too, so that the trace can be costed again.
+(of QEMU, of the whole process), the ratio to bare Unicorn, and simulated cycles a second. `--no-memory` is
+the live counting of cycles alone, `-o` counts reads of flash too, so that the trace can be costed again.
 """
 
 from __future__ import annotations
