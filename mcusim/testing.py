@@ -29,7 +29,7 @@ DEFAULT_TOLERANCES: Mapping[str, str] = {"cycles": "0.5%", "sram": "0", "flash":
 BULKY = frozenset({"hot_instructions", "sram_map", "execution"})
 """Parts of a trace that baselines leave out."""
 TOP = 10
-NAMED_FUNCTIONS = 3
+NAMED = 3
 UPDATE = "--mcusim-update"
 
 
@@ -201,17 +201,25 @@ def _deepest(metric: Metric, trace: Trace) -> list[str]:
 
 
 def regression_text(regression: changes.Regression, old: Trace, new: Trace) -> str:
-    """The sentence, the ten parts that changed most, and the functions where that happened."""
+    """The sentence, the ten parts that changed most, and the functions or layers where that happened."""
     metric = regression.tolerance.metric
     found = changes.changes(changes.parts_of(metric, old), changes.parts_of(metric, new))[:TOP]
     lines = [f"{regression.sentence()}."]
     lines += _lines((change.label, metric.signed(change.delta)) for change in found)
     lines += _deepest(metric, new)
     if metric.name in {"cycles", "time", "instructions"} and new.layers:
-        functions = changes.changes(changes.by_function(old), changes.by_function(new))[:NAMED_FUNCTIONS]
-        named = ", ".join(f"{change.label} {METRICS['cycles'].signed(change.delta)}" for change in functions)
-        lines.append(f"  cycles by function: {named}")
+        functions = changes.changes(changes.by_function(old), changes.by_function(new))
+        lines += _named("cycles by function", functions, METRICS["cycles"])
+    if metric.name in {"sram", "arena"}:
+        layers = changes.changes(changes.by_live_bytes(old), changes.by_live_bytes(new))
+        lines += _named("live bytes by layer", layers, METRICS["live"])
     return "\n".join(lines)
+
+
+def _named(title: str, found: Sequence[changes.Change], metric: Metric) -> list[str]:
+    """The largest changes in one line, none if nothing changed."""
+    named = ", ".join(f"{change.label} {metric.signed(change.delta)}" for change in found[:NAMED])
+    return [f"  {title}: {named}"] if named else []
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -23,6 +23,8 @@ from mcusim.errors import ToolchainError, UsageError
 LANGUAGE = ("-std=c11", "-ffreestanding", "-g", "-fno-common")
 LINK = ("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,max-page-size=1024")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
+COMPILED_IN = "."
+"""The folder that compilers ran in, as debug information has it."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,12 @@ def _compile(toolchain: Toolchain, source: Source) -> Path:
         *(f"-ffile-prefix-map={folder}={shown}" for folder, shown in maps),
     ]
     includes = [f"-I{path}" for path in source.includes]
+    if source.path.suffix == ".S":
+        includes.append(f"-Wa,-I{source.path.parent}")
     arguments = [*flags, *includes, "-c", str(source.path), "-o"]
     if source.generated:
         beside = source.path.with_suffix(".o")
-        _run(toolchain, [*arguments, str(beside)], f"compiling {source.path.name}", source.root)
+        _run(toolchain, [*arguments, str(beside)], f"compiling {source.path.name}", map_folder=True)
         return beside
     return _cached(toolchain, source, arguments)
 
@@ -137,7 +141,7 @@ def _cached(toolchain: Toolchain, source: Source, arguments: Sequence[str]) -> P
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
         fresh = Path(scratch) / cached.name
-        _run(toolchain, [*arguments, str(fresh)], f"compiling {source.path.name}", source.root)
+        _run(toolchain, [*arguments, str(fresh)], f"compiling {source.path.name}", map_folder=True)
         fresh.replace(cached)
     return cached
 
@@ -152,6 +156,7 @@ def _key(toolchain: Toolchain, source: Source) -> str:
         toolchain.extra,
         source.flags,
         source.shown_root,
+        COMPILED_IN,
         source.path.relative_to(source.root).as_posix(),
     )
     digest = hashlib.sha256(repr(settings).encode())
@@ -163,13 +168,17 @@ def _key(toolchain: Toolchain, source: Source) -> str:
     return digest.hexdigest()
 
 
-def _run(toolchain: Toolchain, arguments: Sequence[str], action: str, folder: Path | None = None) -> None:
+def _run(toolchain: Toolchain, arguments: Sequence[str], action: str, *, map_folder: bool = False) -> None:
+    """With ``map_folder`` in an empty folder that debug information calls ``.``: no reader joins the folders
+    that it names to another one."""
     with tempfile.TemporaryDirectory(prefix="mcusim-") as scratch:
+        folder = Path(scratch).resolve()
+        mapped = [f"-ffile-prefix-map={folder}={COMPILED_IN}"] if map_folder else []
         environment = {**os.environ, **toolchain.environment, "SOURCE_DATE_EPOCH": "0"}
         environment |= dict.fromkeys(toolchain.scratch_variables, scratch)
         result = subprocess.run(
-            [*toolchain.command, *arguments],
-            cwd=folder,
+            [*toolchain.command, *mapped, *arguments],
+            cwd=folder if map_folder else None,
             env=environment,
             capture_output=True,
             text=True,

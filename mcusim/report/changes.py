@@ -12,6 +12,8 @@ from mcusim.trace import Layer, Trace
 GUARDED = ("cycles", "sram", "flash")
 """The figures that a regression is looked for in unless others are named."""
 OUTSIDE = "outside all layers"
+FLASH_PARTS = {"text": "code", "initial": "first values"}
+"""Kinds of flash whose names in traces are not words that reports use."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,21 @@ def by_memory(trace: Trace) -> list[Part]:
 
 
 def by_flash(trace: Trace) -> list[Part]:
-    """What the image occupies in flash: code, and everything else."""
-    code = trace.firmware.text_bytes
-    return [_part("code", code), _part("constants and initial data", trace.firmware.flash_bytes - code)]
+    """What the image occupies in flash: every symbol and the padding; code and all else in older traces."""
+    flash = trace.firmware.flash
+    if flash is None:
+        code = trace.firmware.text_bytes
+        return [_part("code", code), _part("constants and initial data", trace.firmware.flash_bytes - code)]
+    sizes: dict[str, int] = {"padding": flash.padding_bytes}
+    for symbol in flash.symbols:
+        title = f"{symbol.name} ({FLASH_PARTS.get(symbol.part, symbol.part)})"
+        sizes[title] = sizes.get(title, 0) + symbol.bytes
+    return [_part(title, size) for title, size in sizes.items()]
+
+
+def by_live_bytes(trace: Trace) -> list[Part]:
+    """The most bytes that were live in every layer."""
+    return [_part(layer_title(layer), layer.live_peak_bytes) for layer in trace.layers]
 
 
 def _part(name: str, value: float) -> Part:
@@ -150,7 +164,8 @@ def improvements(old: Trace, new: Trace, tolerances: Sequence[Tolerance]) -> lis
         metric = tolerance.metric
         before, after = metric.of(old), metric.of(new)
         if not tolerance.allows(after, before):
-            found.append(f"{metric.title} fell from {metric.text(before)} to {metric.text(after)}")
+            change = metric.signed(after - before)
+            found.append(f"{metric.title} fell from {metric.text(before)} to {metric.text(after)} ({change})")
     return found
 
 

@@ -42,7 +42,8 @@ class Metric:
         """``value`` to the last byte or cycle, with its unit."""
         if self.unit == "seconds":
             return figures.time(value)
-        return f"{figures.count(round(value))} {'bytes' if self.unit == 'bytes' else self.title}"
+        unit = self.title if self.unit == "count" else "byte" if round(value) == 1 else "bytes"
+        return f"{figures.count(round(value))} {unit}"
 
     def signed(self, delta: float) -> str:
         """A difference with its sign, to the last byte or cycle."""

@@ -130,6 +130,18 @@ def test_an_image_is_the_same_whatever_the_folder(
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+def test_debug_information_names_the_sources_as_they_lie(
+    graph: Graph, tmp_path: Path, toolchain: str
+) -> None:
+    found = simulate(image(graph, "patch:2x2@6", tmp_path, toolchain=toolchain).elf, CHIP).trace
+    files = {function.file for function in found.functions if function.file}
+    own = {file for file in files if not file.startswith("network/")}
+    assert files - own == {"network/main.c", "network/network.c"}
+    assert len(own) > 4
+    assert not [file for file in own if not (firmware.directory().parent / file).is_file()]
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("spec", ["layer", "patch:2x2@6"])
 def test_every_layer_is_a_function_of_its_own(
     graph: Graph, tmp_path: Path, spec: str, toolchain: str

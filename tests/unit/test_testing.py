@@ -108,15 +108,59 @@ def test_one_byte_of_sram_is_a_regression(tmp_path: Path) -> None:
     first = example_trace.trace()
     memory = msgspec.structs.replace(first.memory, sram_peak_bytes=26_273, arena_bytes=24_577)
     bench(tmp_path, update=True).compare(first)
-    with pytest.raises(BudgetError, match=r"1 bytes more .*\n  arena  \+1 B"):
+    with pytest.raises(BudgetError, match=r"1 byte more .*\n  arena  \+1 B"):
         bench(tmp_path).compare(example_trace.changed(memory=memory))
+
+
+def test_more_sram_is_told_with_the_layers_that_hold_more(tmp_path: Path) -> None:
+    first = example_trace.trace()
+    memory = msgspec.structs.replace(first.memory, sram_peak_bytes=26_372, arena_bytes=24_676)
+    layers = (first.layers[0], msgspec.structs.replace(first.layers[1], live_peak_bytes=100))
+    bench(tmp_path, update=True).compare(first)
+    with pytest.raises(
+        BudgetError, match=r"\n  arena  \+100 B\n  live bytes by layer: #3 FULLY_CON\w+ \+100 B\n"
+    ):
+        bench(tmp_path).compare(example_trace.changed(memory=memory, layers=layers))
+
+
+def test_more_flash_is_told_by_symbol(tmp_path: Path) -> None:
+    def with_code(size: int) -> trace.Trace:
+        symbols = (
+            trace.FlashSymbol(name="conv", part="text", address=0x0800_0000, bytes=size),
+            trace.FlashSymbol(name="mcu_000_w", part="weights", address=0x0800_8000, bytes=300),
+        )
+        flash = trace.Flash(
+            text_bytes=size,
+            constant_bytes=0,
+            weight_bytes=300,
+            initial_bytes=0,
+            padding_bytes=8,
+            symbols=symbols,
+        )
+        firmware = example_trace.trace().firmware
+        return example_trace.changed(
+            firmware=msgspec.structs.replace(firmware, flash_bytes=size + 308, flash=flash)
+        )
+
+    bench(tmp_path, update=True).compare(with_code(1000))
+    with pytest.raises(BudgetError, match=r"100 bytes more .*\n  conv \(code\)  \+100 B\n"):
+        bench(tmp_path).compare(with_code(1100))
+    with pytest.raises(BudgetError) as failure:
+        check_limits(with_code(1000), {"flash": "1 KiB"})
+    assert [line.split("  ")[1] for line in str(failure.value).splitlines()[1:]] == [
+        "conv (code)",
+        "mcu_000_w (weights)",
+        "padding",
+    ]
 
 
 def test_an_improvement_is_told_and_passes(tmp_path: Path) -> None:
     said: list[str] = []
     bench(tmp_path, update=True).compare(example_trace.trace())
     bench(tmp_path, said=said).compare(with_cycles(900_000))
-    assert said == ["traces/test_it.json: cycles fell from 1,000,000 to 900,000; --mcusim-update keeps it"]
+    assert said == [
+        "traces/test_it.json: cycles fell from 1,000,000 to 900,000 (-100,000); --mcusim-update keeps it"
+    ]
 
 
 def test_a_baseline_of_another_timing_model_is_not_compared(tmp_path: Path) -> None:
