@@ -60,7 +60,7 @@ class LayerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArenaEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The activation arena in SRAM; ``scratch`` is a separate object, 0 bytes if unused."""
+    """The activation arena in SRAM; ``scratch`` is a separate object behind it, 0 bytes if unused."""
 
     symbol: str
     bytes: int

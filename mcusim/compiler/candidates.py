@@ -11,7 +11,7 @@ from mcusim.compiler import analysis, spatial
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.placement import lower_bound
-from mcusim.compiler.program import layout_of
+from mcusim.compiler.program import layout_of, make_program
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule, patch_ends, patch_schedule
 from mcusim.network import geometry
 from mcusim.network.graph import Graph
@@ -22,8 +22,8 @@ GRIDS = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 6))
 
 @dataclass(frozen=True)
 class Candidate:
-    """A schedule with what it needs. ``needed_bytes`` is the arena's lower bound, which planning nearly
-    always reaches, and the kernels' scratch if they are known."""
+    """A schedule with what it needs. ``needed_bytes`` is the lower bound of the arena, which planning nearly
+    always reaches, and of the kernels' scratch if they are known."""
 
     schedule: Schedule
     needed_bytes: int
@@ -75,13 +75,12 @@ def advise(graph: Graph, limit: int, lowered: Mapping[int, LoweredOp] | None = N
 
 def _candidate(graph: Graph, schedule: Schedule, lowered: Mapping[int, LoweredOp] | None) -> Candidate:
     layout = layout_of(graph, schedule, lowered=lowered or {})
-    needed = lower_bound(layout.ranges) + layout.scratch_bytes()
+    needed = lower_bound(layout.ranges)
     factor = analysis.staged_macs(graph, layout.ranges.stages) / max(geometry.total_macs(graph), 1)
     return Candidate(schedule, needed, factor)
 
 
 def _planned(graph: Graph, candidate: Candidate, lowered: Mapping[int, LoweredOp] | None) -> int:
-    layout = layout_of(graph, candidate.schedule, lowered=lowered or {})
-    return plan_memory(
-        graph, candidate.schedule, lowered=lowered, scratch_bytes=layout.scratch_bytes()
-    ).sram_bytes
+    if lowered is None:
+        return plan_memory(graph, candidate.schedule).sram_bytes
+    return make_program(graph, candidate.schedule, lowered=lowered).plan.sram_bytes

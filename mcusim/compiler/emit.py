@@ -15,10 +15,10 @@ from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.names import (
     ARENA,
     INVOKE,
-    SCRATCH,
     input_symbol,
     layer_symbol,
     location_of,
+    scratch_of,
     stage_symbol,
 )
 from mcusim.compiler.program import Program
@@ -84,7 +84,7 @@ def _includes(lowered: Iterable[LoweredOp]) -> str:
 
 
 def _externs(program: Program, constants: Sequence[ConstantData]) -> str:
-    lines = [f"extern int8_t {ARENA}[];", f"extern int8_t {SCRATCH}[];"]
+    lines = [f"extern int8_t {ARENA}[];"]
     graph = program.graph
     flash_inputs = [index for index in graph.inputs if index not in program.ranges.buffers]
     lines += [f"extern int8_t {input_symbol(graph, index)}[];" for index in flash_inputs]
@@ -119,7 +119,7 @@ def _whole_layer(program: Program, op: Operator) -> str:
         f"static const mcu_rect rect_{op.index:03d} = {{0, {out.height}, 0, {out.width}}};\n\n"
         f"MCU_LAYER void {layer_symbol(op)}(void) {{\n"
         f"    mcu_run(&op_{op.index:03d}, &{names[0]}, {'&' + names[1] if len(names) > 1 else 'NULL'}, "
-        f"&out_{op.index:03d}, &rect_{op.index:03d}, {SCRATCH});\n}}"
+        f"&out_{op.index:03d}, &rect_{op.index:03d}, {scratch_of(program, op)});\n}}"
     )
     return "\n".join(lines)
 
@@ -138,7 +138,7 @@ def _tensor_layer(program: Program, op: Operator) -> str:
         f"static const int8_t *const in_{number}[] = {{{addresses[0]}}};\n"
         f"static int8_t *const out_{number}[] = {{{addresses[1]}}};\n"
         f"static const mcu_rows rows_{number} = {{.in = in_{number}, .out = out_{number}, .rows = 1, "
-        f".in_width = {pixels[0]}, .out_width = {pixels[1]}, .scratch = {SCRATCH}}};\n\n"
+        f".in_width = {pixels[0]}, .out_width = {pixels[1]}, .scratch = {scratch_of(program, op)}}};\n\n"
         f"MCU_LAYER void {layer_symbol(op)}(void) {{\n"
         f"    {program.lowered[op.index].kernel}(&params_{number}, &rows_{number});\n}}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcusim.compiler import spatial
-from mcusim.compiler.names import SCRATCH, STREAM_STATE, layer_symbol, location_of, stage_symbol
+from mcusim.compiler.names import STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
 from mcusim.compiler.patches import Span
 from mcusim.compiler.program import Program
 from mcusim.compiler.rows import rows_at_once
@@ -83,7 +83,7 @@ def _patch_layer(program: Program, op: Operator, number: int) -> str:
         f".in2 = {inputs[1] if len(inputs) > 1 else 'NULL'}, .out = &patch_{number}_{op.outputs[0]}, "
         f".merge = {merge}}};\n\n"
         f"MCU_LAYER void {layer_symbol(op)}(int32_t row, int32_t column) {{\n"
-        f"    mcu_run_patch(&step_{op.index:03d}, row, column, {SCRATCH});\n}}"
+        f"    mcu_run_patch(&step_{op.index:03d}, row, column, {scratch_of(program, op)});\n}}"
     )
 
 
@@ -108,7 +108,7 @@ def _stream(program: Program, number: int, stage: StreamStage) -> str:
     steps = [f"    {_stream_step(program, number, stage, op, makers)}," for op in operators]
     functions = [
         f"MCU_LAYER static void {layer_symbol(op)}(int32_t first, int32_t end, int32_t band) {{\n"
-        f"    mcu_run_rows(&steps_{number}[{step}], first, end, band, {SCRATCH});\n}}"
+        f"    mcu_run_rows(&steps_{number}[{step}], first, end, band, {scratch_of(program, op)});\n}}"
         for step, op in enumerate(operators)
     ]
     table = [f"static const mcu_stream_step steps_{number}[] = {{", *steps, "};"]

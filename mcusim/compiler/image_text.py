@@ -30,11 +30,12 @@ def constants_source(constants: Sequence[ConstantData]) -> str:
 
 
 def memory_source(program: Program, embed_input: bool) -> str:
-    """Arena and scratch, which nobody clears; inputs in flash; embedded inputs; the layer section."""
+    """Arena and right behind it scratch, which nobody clears; inputs in flash; embedded inputs; the layer
+    section."""
     plan = program.plan
     parts = [
         _object(ARENA, ".noinit", OBJECT_ALIGNMENT, f".space {plan.arena_bytes}", plan.arena_bytes),
-        _object(SCRATCH, ".noinit", OBJECT_ALIGNMENT, f".space {plan.scratch_bytes}", plan.scratch_bytes),
+        _symbol(SCRATCH, f".space {plan.scratch_bytes}", plan.scratch_bytes),
     ]
     for number, index in enumerate(program.graph.inputs):
         tensor = program.graph.tensors[index]
@@ -93,7 +94,8 @@ def _address(program: Program, tensor: Tensor) -> str:
 
 def _object(symbol: str, section: str, alignment: int, content: str, size: int) -> str:
     flags = '"aw", %nobits' if section == ".noinit" else '"a", %progbits'
-    return (
-        f".section {section}.{symbol}, {flags}\n.balign {alignment}\n.global {symbol}\n"
-        f".type {symbol}, %object\n{symbol}:\n{content}\n.size {symbol}, {size}\n"
-    )
+    return f".section {section}.{symbol}, {flags}\n.balign {alignment}\n" + _symbol(symbol, content, size)
+
+
+def _symbol(symbol: str, content: str, size: int) -> str:
+    return f".global {symbol}\n.type {symbol}, %object\n{symbol}:\n{content}\n.size {symbol}, {size}\n"

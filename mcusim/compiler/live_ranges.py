@@ -8,7 +8,7 @@ and used within it only through its own steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mcusim.compiler import spatial
@@ -56,13 +56,20 @@ class Overlap:
 
 @dataclass(frozen=True)
 class LiveRanges:
-    """``roots`` maps every activation to the tensor whose bytes it names (RESHAPE moves nothing)."""
+    """``roots`` maps every activation to the tensor whose bytes it names (RESHAPE moves nothing).
+    ``scratch``: what kernels need beside tensors, under negative numbers."""
 
     buffers: dict[int, Buffer]
     overlaps: tuple[Overlap, ...]
     roots: dict[int, int]
     stages: tuple[PatchStage, ...]
     steps: int
+    scratch: Mapping[int, Buffer] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> dict[int, Buffer]:
+        """Tensors and scratch."""
+        return {**self.buffers, **self.scratch}
 
     @property
     def most_rows_ahead(self) -> int:

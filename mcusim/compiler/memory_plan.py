@@ -30,8 +30,18 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     patch: bool = False
 
 
+class ScratchPlacement(msgspec.Struct, frozen=True, kw_only=True):
+    """``bytes`` from ``offset`` behind the arena's start are scratch of the kernels in steps ``first`` to
+    ``last`` inclusive."""
+
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator; ``live_bytes`` are those that must exist while it runs."""
+    """One operator; ``live_bytes`` are those that must exist while it runs, its scratch included."""
 
     operator: int
     op: str
@@ -40,8 +50,9 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies
-    in flash). ``lower_bound_bytes`` is what the fullest step needs, every tensor rounded up to 4 bytes.
-    ``scratch_bytes`` is a separate object, the largest that one kernel call needs."""
+    in flash). ``scratch_bytes`` follow right behind: what of the kernels' scratch finds no place in bytes of
+    the arena that are free at the time. ``lower_bound_bytes`` is what the fullest step needs, every tensor
+    and its scratch rounded up to 4 bytes: no plan takes less than that for arena and scratch together."""
 
     format: Literal["mcusim.plan"] = "mcusim.plan"
     version: Literal[1] = 1
@@ -51,6 +62,7 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     lower_bound_bytes: int
     steps: tuple[PlannedStep, ...]
     placements: tuple[Placement, ...]
+    scratch: tuple[ScratchPlacement, ...] = ()
 
     @property
     def sram_bytes(self) -> int:
@@ -64,21 +76,19 @@ def plan_memory(
     *,
     sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
-    scratch_bytes: int = 0,
 ) -> MemoryPlan:
-    """Plan the arena for ``graph`` under a valid ``schedule``."""
+    """Plan the arena for ``graph`` under a valid ``schedule``, without any scratch."""
     ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
-    return plan_document(graph, *placement.settle(ranges), scratch_bytes)
+    return plan_document(graph, *placement.settle(ranges))
 
 
-def plan_document(
-    graph: Graph, ranges: LiveRanges, offsets: Mapping[int, int], scratch_bytes: int
-) -> MemoryPlan:
+def plan_document(graph: Graph, ranges: LiveRanges, offsets: Mapping[int, int]) -> MemoryPlan:
     """The document for buffers that lie at ``offsets``."""
+    arena = max((offsets[tensor] + buffer.bytes for tensor, buffer in ranges.buffers.items()), default=0)
     return MemoryPlan(
-        arena_bytes=placement.arena_bytes(ranges, offsets),
+        arena_bytes=arena,
         input_bytes=sum(ranges.buffers[i].bytes for i in graph.inputs if i in ranges.buffers),
-        scratch_bytes=scratch_bytes,
+        scratch_bytes=placement.arena_bytes(ranges, offsets) - arena,
         lower_bound_bytes=placement.lower_bound(ranges),
         steps=tuple(
             PlannedStep(operator=op.index, op=op.kind, live_bytes=placement.step_bytes(ranges, step))
@@ -87,6 +97,10 @@ def plan_document(
         placements=tuple(
             _placement(graph, buffer, offsets[tensor])
             for tensor, buffer in sorted(ranges.buffers.items(), key=lambda item: (item[1].first, item[0]))
+        ),
+        scratch=tuple(
+            ScratchPlacement(offset=offsets[key], bytes=buffer.bytes, first=buffer.first, last=buffer.last)
+            for key, buffer in sorted(ranges.scratch.items(), key=lambda item: item[1].first)
         ),
     )
 

@@ -29,6 +29,12 @@ def stage_symbol(number: int) -> str:
     return f"mcu_stage_{number}"
 
 
+def scratch_of(program: Program, op: Operator) -> str:
+    """Where the operator's kernel has its scratch, as a C expression."""
+    offset = program.scratch_offset(op)
+    return "NULL" if offset is None else f"{ARENA} + {offset}"
+
+
 def input_symbol(graph: Graph, tensor: int) -> str:
     """The read-only object that holds a network input which lies in flash."""
     return f"mcu_input_{graph.inputs.index(tensor)}"

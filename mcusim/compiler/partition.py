@@ -1,8 +1,9 @@
 """Where to cut a network into stages: exact dynamic programming over cut points and modes.
 
 A stage's bytes are those of the planner's fullest step: every tensor that is live and comes from before,
-the stage's output, less what these two share, and the rings. They do not depend on the other stages, so the
-best schedule under a limit consists of a best schedule up to some cut and one more stage.
+the stage's output, less what these two share, the rings and, where kernels are known, their scratch. They do
+not depend on the other stages, so the best schedule under a limit consists of a best schedule up to some cut
+and one more stage.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 
 from mcusim.compiler import spatial
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
-from mcusim.compiler.live_ranges import Buffer, live_ranges
+from mcusim.compiler.live_ranges import Buffer
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
+from mcusim.compiler.program import layout_of, lower_all
 from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
 from mcusim.compiler.stages import StreamStage
@@ -45,7 +47,7 @@ class Piece:
 def stream_schedule(graph: Graph, input_in: InputIn) -> Schedule:
     """The schedule that needs least SRAM without computing anything twice, or up to ``SLACK`` more where a
     percent of bytes saves more than a percent of the cycles."""
-    pieces = find_pieces(graph, input_in)
+    pieces = find_pieces(graph, input_in, lowered=lower_all(graph))
     chosen = _trade(pieces, len(graph.operators))
     return Schedule(name="stream", input_in=input_in, stages=stages_for(graph, chosen))
 
@@ -54,7 +56,8 @@ def bands_schedule(graph: Graph, bands: int, last: int, input_in: InputIn) -> Sc
     """Operators up to index ``last`` as a stream in ``bands``, behind it as ``stream_schedule``."""
     end = next((p for p, op in enumerate(graph.operators) if op.index == last), -1)
     head = Stage(first=graph.operators[0].index, last=last, mode="bands", bands=bands)
-    tail = [piece for piece in find_pieces(graph, input_in) if piece.first > end]
+    found = find_pieces(graph, input_in, lowered=lower_all(graph))
+    tail = [piece for piece in found if piece.first > end]
     chosen = _trade([Piece(0, end, 1, bands, 0, 0.0), *tail], len(graph.operators))
     stages = (head, *stages_for(graph, chosen[1:]))
     return Schedule(name=f"bands:{bands}@{last}", input_in=input_in, stages=stages)
@@ -167,9 +170,9 @@ class _Search:
         cycles_of: Mapping[int, float],
         lowered: Mapping[int, LoweredOp],
     ) -> None:
-        stages = layer_schedule(graph).stages
+        layer = Schedule(name="", input_in=input_in, stages=layer_schedule(graph).stages)
         self._graph = graph
-        self._ranges = live_ranges(graph, Schedule(name="", input_in=input_in, stages=stages))
+        self._ranges = layout_of(graph, layer, lowered=lowered).ranges
         self._cycles = cycles_of
         self._lowered = lowered
         self._geometries: dict[tuple[int, int], PatchGeometry] = {}
@@ -217,6 +220,7 @@ class _Search:
                 return
             stage = self._stage(first, last, chunk, count)
             size = edge + sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+            size += align(self._scratch_bytes(stage))
             if count == 1:
                 dying = [b for b in there if b.last <= last]
                 size -= _shared_bytes(graph, operators, dying, output, chunk)
@@ -224,6 +228,11 @@ class _Search:
                 least = size
                 cost = stage_cycles(graph, stage, self._cycles, self._lowered)
                 yield Piece(first, last, chunk, count, size, cost)
+
+    def _scratch_bytes(self, stage: StreamStage) -> int:
+        operators = self._graph.operators[stage.first : stage.last + 1]
+        known = ((self._lowered.get(op.index), stage.row_widths(self._graph, op)) for op in operators)
+        return max((lowered.scratch_bytes(*widths) for lowered, widths in known if lowered), default=0)
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
         capacities = {

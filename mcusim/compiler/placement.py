@@ -1,4 +1,4 @@
-"""Offline placement of buffers with live ranges into the smallest arena found.
+"""Offline placement of buffers with live ranges, tensors and scratch alike, into the least memory found.
 
 Buffers that live at the same time lie apart, unless an ``Overlap`` lets an operator's output run a
 distance ahead of its input. Offsets are searched on both sides of what is already placed and shifted
@@ -79,7 +79,7 @@ def lower_bound(ranges: LiveRanges) -> int:
 
 def step_bytes(ranges: LiveRanges, step: int) -> int:
     """Bytes live in one step; overlapping buffers count as much as they occupy together."""
-    live = {t: b for t, b in ranges.buffers.items() if b.first <= step <= b.last}
+    live = {t: b for t, b in ranges.everything.items() if b.first <= step <= b.last}
     total = sum(align(b.bytes) for b in live.values())
     for overlap in ranges.overlaps:
         source, target = live.get(overlap.source), live.get(overlap.target)
@@ -90,13 +90,13 @@ def step_bytes(ranges: LiveRanges, step: int) -> int:
 
 
 def arena_bytes(ranges: LiveRanges, offsets: Mapping[int, int]) -> int:
-    """Size of the arena that holds every buffer at its offset."""
-    return max((offsets[t] + b.bytes for t, b in ranges.buffers.items()), default=0)
+    """Size of the memory that holds every buffer at its offset."""
+    return max((offsets[t] + b.bytes for t, b in ranges.everything.items()), default=0)
 
 
 def _orders(ranges: LiveRanges) -> Iterator[list[int]]:
     """By size; outwards from the fullest step; by birth."""
-    buffers = ranges.buffers
+    buffers = ranges.everything
     by_size = sorted(buffers, key=lambda t: (-buffers[t].bytes, buffers[t].first, t))
     yield by_size
     fullest = max(range(ranges.steps), key=lambda step: step_bytes(ranges, step), default=0)
@@ -119,13 +119,13 @@ class _Problem:
     """
 
     def __init__(self, ranges: LiveRanges, sources_high: bool) -> None:
-        self._sizes = {t: align(b.bytes) for t, b in ranges.buffers.items()}
+        self._sizes = {t: align(b.bytes) for t, b in ranges.everything.items()}
         self._overlaps = {(o.source, o.target): o for o in ranges.overlaps}
         overlaps = ranges.overlaps if sources_high else ()
         self._high = {o.source for o in overlaps if o.distance is not None}
         self._neighbours = {
-            t: [u for u, other in ranges.buffers.items() if u != t and other.meets(b)]
-            for t, b in ranges.buffers.items()
+            t: [u for u, other in ranges.everything.items() if u != t and other.meets(b)]
+            for t, b in ranges.everything.items()
         }
 
     def fill(self, order: Sequence[int]) -> dict[int, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcusim.compiler import lowering, placement, spatial
-from mcusim.compiler.live_ranges import LiveRanges, Sharing, live_ranges
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
@@ -15,8 +16,6 @@ from mcusim.network.graph import Graph, Operator, OpKind
 
 LARGEST_ROW = 32767
 """Pixels of one row in a view, whose fields are 16 bits wide."""
-
-SCRATCH_ALIGNMENT = 8
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,9 @@ class Layout:
         stage = self.ranges.stage_at(position)
         if stage is None:
             return self.whole_extent(op, source).width, self.whole_extent(op, target).width
-        geometry = stage.geometry
         if self.merges_patch(op, stage):
-            return geometry.largest(source), geometry.largest(target)
-        columns = max(span.size for span in geometry.columns[source])
-        if self.lies_whole(source):
-            columns = spatial.extent(self.graph.tensors[source]).width
-        return columns, max(span.size for span in geometry.columns[target])
-
-    def scratch_bytes(self) -> int:
-        """The largest scratch of any kernel call, aligned."""
-        sizes = (
-            self.lowered[op.index].scratch_bytes(*self.row_widths(position, op))
-            for position, op in enumerate(self.graph.operators)
-            if op.index in self.lowered
-        )
-        return -(-max(sizes, default=0) // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
+            return stage.geometry.largest(source), stage.geometry.largest(target)
+        return stage.row_widths(self.graph, op)
 
     def _broadcasts(self, op: Operator) -> bool:
         """Whether an element-wise operator combines tensors of different sizes."""
@@ -114,8 +100,15 @@ class Program(Layout):
         """Arena offsets by root tensor."""
         return {placement.tensor: placement.offset for placement in self.plan.placements}
 
+    def scratch_offset(self, op: Operator) -> int | None:
+        """Where behind the arena's start the operator's kernel has its scratch; None if it needs none."""
+        position = self.graph.operators.index(op)
+        found = (scratch.offset for scratch in self.plan.scratch if scratch.first <= position <= scratch.last)
+        return next(found, None)
 
-def lower_all(graph: Graph) -> dict[int, LoweredOp]:
+
+@functools.lru_cache(maxsize=4)
+def lower_all(graph: Graph) -> Mapping[int, LoweredOp]:
     """Every operator as a kernel call, by operator index; those that move nothing are left out.
 
     Raises UnsupportedError, naming the operator, for what no kernel computes.
@@ -126,8 +119,28 @@ def lower_all(graph: Graph) -> dict[int, LoweredOp]:
 def layout_of(
     graph: Graph, schedule: Schedule, *, lowered: Mapping[int, LoweredOp], sharing: Sharing = "rows"
 ) -> Layout:
-    """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate."""
-    return Layout(graph, live_ranges(graph, schedule, sharing=sharing, lowered=lowered), lowered)
+    """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate,
+    without scratch."""
+    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
+    return Layout(graph, replace(ranges, scratch=_scratch(graph, ranges, lowered)), lowered)
+
+
+def _scratch(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]) -> dict[int, Buffer]:
+    """What kernels need beside their tensors: of a stream, whose operators take turns, the most for as
+    long as it runs. Rows that go to a kernel in one call, should the plan allow it, are none too wide for it."""
+    widest = Layout(graph, replace(ranges, overlaps=()), lowered)
+    found: dict[int, Buffer] = {}
+    for position, op in enumerate(graph.operators):
+        if op.index not in lowered:
+            continue
+        stage = ranges.stage_at(position)
+        streamed = isinstance(stage, StreamStage)
+        first, last = (stage.first, stage.last) if stage and streamed else (position, position)
+        known = found[~first].bytes if ~first in found else 0
+        size = max(known, lowered[op.index].scratch_bytes(*widest.row_widths(position, op)))
+        if size > 0:
+            found[~first] = Buffer(~first, size, first, last)
+    return found
 
 
 def make_program(
@@ -142,7 +155,5 @@ def make_program(
     """
     validate(schedule, graph)
     kernels = lower_all(graph) if lowered is None else lowered
-    found = live_ranges(graph, schedule, sharing=sharing, lowered=kernels)
-    ranges, offsets = placement.settle(found)
-    scratch = Layout(graph, ranges, kernels).scratch_bytes()
-    return Program(graph, ranges, kernels, plan_document(graph, ranges, offsets, scratch))
+    ranges, offsets = placement.settle(layout_of(graph, schedule, lowered=kernels, sharing=sharing).ranges)
+    return Program(graph, ranges, kernels, plan_document(graph, ranges, offsets))

@@ -25,6 +25,15 @@ class PatchStage:
         """Bytes for what exists at a time of a tensor that the stage makes and uses up."""
         return self.geometry.largest(tensor) * spatial.extent(graph.tensors[tensor]).channels
 
+    def row_widths(self, graph: Graph, op: Operator) -> tuple[int, int]:
+        """The widest rows, in pixels, that the operator's kernel reads and makes: a tensor that comes from
+        before is there with whole rows."""
+        source = spatial.activations(graph, op)[0]
+        columns = max(span.size for span in self.geometry.columns[source])
+        if not any(source in maker.outputs for maker in graph.operators[self.first : self.last]):
+            columns = spatial.extent(graph.tensors[source]).width
+        return columns, max(span.size for span in self.geometry.columns[op.outputs[0]])
+
 
 @dataclass(frozen=True)
 class StreamStage(PatchStage):

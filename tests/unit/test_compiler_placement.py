@@ -13,6 +13,7 @@ from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, live_ranges
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.patches import Span
 from mcusim.compiler.placement import arena_bytes, lower_bound, place, settle
+from mcusim.compiler.program import make_program
 from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Window
@@ -25,7 +26,7 @@ def graph() -> Graph:
 
 @st.composite
 def problems(draw: st.DrawFn) -> LiveRanges:
-    """Random buffers; some pairs that meet in one step may overlap by a distance or exactly."""
+    """Random buffers and scratch; some pairs that meet in one step may overlap by a distance or exactly."""
     count = draw(st.integers(1, 9))
     buffers: dict[int, Buffer] = {}
     for tensor in range(count):
@@ -38,7 +39,9 @@ def problems(draw: st.DrawFn) -> LiveRanges:
             same = source.bytes == target.bytes and draw(st.booleans())
             distance = None if same else align(draw(st.integers(0, 40)))
             overlaps.append(Overlap(source.tensor, target.tensor, distance))
-    return LiveRanges(buffers, tuple(overlaps), {}, (), 12)
+    steps = draw(st.sets(st.integers(0, 11), max_size=4))
+    scratch = {~step: Buffer(~step, draw(st.integers(1, 60)), step, step) for step in steps}
+    return LiveRanges(buffers, tuple(overlaps), {}, (), 12, scratch)
 
 
 @given(problems())
@@ -47,7 +50,7 @@ def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
     offsets = place(ranges)
     allowed = {(o.source, o.target): o.distance for o in ranges.overlaps}
     assert min(offsets.values()) == 0
-    for a, b in itertools.permutations(ranges.buffers.values(), 2):
+    for a, b in itertools.permutations(ranges.everything.values(), 2):
         first, second = offsets[a.tensor], offsets[b.tensor]
         if not a.meets(b) or first + a.bytes <= second or second + b.bytes <= first:
             continue
@@ -63,7 +66,7 @@ def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
 def test_placement_is_repeatable_and_not_below_the_bound(ranges: LiveRanges) -> None:
     offsets = place(ranges)
     assert offsets == place(ranges)
-    assert arena_bytes(ranges, offsets) >= max(b.bytes for b in ranges.buffers.values())
+    assert arena_bytes(ranges, offsets) >= max(b.bytes for b in ranges.everything.values())
     if not ranges.overlaps:
         assert align(arena_bytes(ranges, offsets)) >= lower_bound(ranges)
 
@@ -138,6 +141,26 @@ def test_overlaps_that_cost_cycles_are_kept_where_they_save_bytes(graph: Graph) 
     assert arena_bytes(settled, offsets) <= arena_bytes(ranges, place(ranges))
     without = live_ranges(graph, parse_spec("layer", graph), sharing="depthwise")
     assert arena_bytes(settled, offsets) < arena_bytes(without, place(without))
+
+
+def test_scratch_lies_where_the_arena_is_free(graph: Graph) -> None:
+    """The dense layer's is the largest by far, and there is little else in memory when it runs."""
+    program = make_program(graph, parse_spec("stream", graph, "flash"))
+    plan = program.plan
+    largest = max(plan.scratch, key=lambda scratch: scratch.bytes)
+    assert largest.bytes > 4096
+    without = plan_memory(graph, parse_spec("stream", graph, "flash"))
+    assert plan.sram_bytes < without.arena_bytes + largest.bytes / 4
+    for scratch in plan.scratch:
+        for other in plan.placements:
+            together = scratch.first <= other.last and other.first <= scratch.last
+            apart = (
+                scratch.offset + scratch.bytes <= other.offset or other.offset + other.bytes <= scratch.offset
+            )
+            assert apart or not together
+    for op in graph.operators:
+        needs = op.index in program.lowered and program.lowered[op.index].scratch_bytes(1, 1) > 0
+        assert not needs or program.scratch_offset(op) is not None
 
 
 def test_reshape_moves_nothing() -> None:
