@@ -29,7 +29,7 @@ def network(demo_elf: Demo) -> trace.Trace:
 
 
 def test_the_same_model_gives_the_same_trace(network: trace.Trace) -> None:
-    assert _fields(recost(network, model="m5", chip=network.chip)) == _fields(network)
+    assert _fields(recost(network, model=network.timing.model, chip=network.chip)) == _fields(network)
 
 
 @pytest.mark.parametrize("model", ["m1", "m2"])
@@ -45,7 +45,7 @@ def test_another_model_gives_the_figures_of_a_fresh_run(
 
 
 def test_another_chip_changes_the_time(network: trace.Trace) -> None:
-    again = recost(network, model="m5", chip=chip_info(chips.load("nrf52840")))
+    again = recost(network, model=network.timing.model, chip=chip_info(chips.load("nrf52840")))
     assert again.totals.cycles == network.totals.cycles
     assert again.totals.seconds == network.totals.cycles / 64_000_000
     assert again.chip.name == "nrf52840"
@@ -66,7 +66,7 @@ def test_recursion_is_costed_in_the_layer_that_caused_it(network: trace.Trace) -
 def test_a_trace_without_its_execution_says_so(network: trace.Trace) -> None:
     bare = msgspec.structs.replace(network, execution=None)
     with pytest.raises(InputError, match="does not hold what was executed"):
-        recost(bare, model="m5", chip=network.chip)
+        recost(bare, model=bare.timing.model, chip=network.chip)
 
 
 def test_a_damaged_execution_says_so(network: trace.Trace) -> None:
@@ -74,7 +74,7 @@ def test_a_damaged_execution_says_so(network: trace.Trace) -> None:
     broken = msgspec.structs.replace(network.execution, runs=network.execution.runs[:40])
     damaged = msgspec.structs.replace(network, execution=broken)
     with pytest.raises(InputError, match="execution in the trace cannot be read"):
-        recost(damaged, model="m5", chip=network.chip)
+        recost(damaged, model=damaged.timing.model, chip=network.chip)
 
 
 def test_an_unknown_model_is_a_usage_error(network: trace.Trace) -> None:

@@ -23,8 +23,8 @@ def _chip(name: str, states: int) -> Chip:
     return chips.adjusted(chips.load(name), wait_states=states)
 
 
-def _again(kept: trace.Trace, chip: Chip, model: str = "m5") -> trace.Trace:
-    return recost(kept, model=model, chip=chip_info(chip), flash=flash_timing(chip))
+def _again(kept: trace.Trace, chip: Chip, model: str = "") -> trace.Trace:
+    return recost(kept, model=model or kept.timing.model, chip=chip_info(chip), flash=flash_timing(chip))
 
 
 def _call_tree(document: trace.Trace) -> list[tuple[str, int, int, int]]:
