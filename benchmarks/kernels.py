@@ -54,11 +54,22 @@ def matrix_bound(work: Work) -> float:
     return work.macs * step / 16 + work.outputs * 7
 
 
+def planes_bound(size: int, stride: int) -> float:
+    """depthwise_planes.c, an output: 8 cycles a tap of five outputs and pair of rows and 4 of first columns,
+    36 of requantisation and stores; 2 cycles an element of the strip."""
+    pairs = (size + 1) // 2
+    return (pairs * (8 * size + 4 * stride) + 36) / 5 + 2 * stride**2
+
+
 BOUNDS: dict[str, Callable[[Work], float]] = {
     "mcu_conv": matrix_bound,
     "mcu_conv_1x1": matrix_bound,
     "mcu_depthwise_3x3_s1": lambda work: work.outputs * 20.0,
     "mcu_depthwise_3x3_s2": lambda work: work.outputs * 35.0,
+    "mcu_depthwise_5x5_s1": lambda work: work.outputs * planes_bound(5, 1),
+    "mcu_depthwise_5x5_s2": lambda work: work.outputs * planes_bound(5, 2),
+    "mcu_depthwise_7x7_s1": lambda work: work.outputs * planes_bound(7, 1),
+    "mcu_depthwise_7x7_s2": lambda work: work.outputs * planes_bound(7, 2),
     "mcu_add_linear": lambda work: work.outputs * 6.5,
     "mcu_average_pool": lambda work: work.inputs * 1.3,
     "mcu_max_pool": lambda work: work.inputs * 1.5,

@@ -67,6 +67,19 @@ def test_depthwise_3x3(toolchain: str, stride: int, width: int) -> None:
         )
 
 
+@pytest.mark.parametrize("width", [1, 3, 5, 6, 7, 14, 23])
+@pytest.mark.parametrize(("size", "stride"), [(5, 1), (5, 2), (7, 1), (7, 2)])
+def test_depthwise_with_large_squares(toolchain: str, size: int, stride: int, width: int) -> None:
+    rng = np.random.default_rng(100 * width + size)
+    for height, activation in ((1, Activation.RELU), (4, Activation.RELU6), (9, Activation.NONE)):
+        side = size // 2
+        window = Window(size, size, stride, stride, Padding(side, side - 1, side, int(rng.integers(1, 3))))
+        weights = rng.integers(-127, 128, (1, size, size, 8), np.int8)
+        image = (height * stride + 2, width * stride + 2, 8)
+        graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, image, activation, size * size)
+        check(toolchain, graph, rng)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("equal", [False, True])
 def test_add(toolchain: str, activation: Activation, equal: bool) -> None:

@@ -17,6 +17,7 @@ from operator_cases import (
 )
 
 from mcusim.compiler.lowering import LoweredOp, lower
+from mcusim.compiler.lowering.planes import trim
 from mcusim.errors import UnsupportedError
 from mcusim.network import executor
 from mcusim.network.geometry import window_output
@@ -85,6 +86,49 @@ def test_depthwise_3x3(
     )
     lowered = check_against_executor(graph, [random_image(rng, (1, height, width, channels))])
     assert lowered.kernel == f"mcu_depthwise_3x3_s{stride}"
+
+
+@given(
+    st.sampled_from([(5, 1), (5, 2), (7, 1), (7, 2)]),
+    st.integers(1, 2),
+    st.integers(1, 12),
+    st.integers(1, 24),
+    ACTIVATIONS,
+    SEEDS,
+)
+@settings(max_examples=60, deadline=None)
+def test_depthwise_with_large_squares(
+    kernel: tuple[int, int], blocks: int, height: int, width: int, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    size, stride = kernel
+    pads = rng.integers(0, size, 4)
+    window = Window(size, size, stride, stride, Padding(*(int(p) for p in pads)))
+    shape = (max(height, size - int(pads[0])), max(width, size - int(pads[2])), 4 * blocks)
+    weights = rng.integers(-127, 128, (1, size, size, 4 * blocks), np.int8)
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, shape, activation, size * size)
+    lowered = check_against_executor(graph, [random_image(rng, (1, *shape))])
+    assert lowered.kernel in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
+
+
+@given(st.sampled_from([3, 5, 7]), st.integers(1, 2), st.integers(1, 4), st.integers(1, 4), SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_taps_that_meet_only_padding_are_left_out(
+    size: int, stride: int, height: int, width: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    side = size // 2
+    window = Window(size, size, stride, stride, Padding(side, side, side, side))
+    weights = rng.integers(-127, 128, (1, size, size, 4), np.int8)
+    extent = window_output(height, width, window)
+    _, trimmed = trim(weights, window, (height, width), extent)
+    places = range(-side, stride * (extent[0] - 1) - side + 1, stride)
+    met = [tap for tap in range(size) if any(0 <= place + tap < height for place in places)]
+    assert trimmed.kernel_h == met[-1] - met[0] + 1
+    assert trimmed.padding.top == side - met[0]
+    image = (height, width, 4)
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, image, Activation.NONE, size * size)
+    check_against_executor(graph, [random_image(rng, (1, *image))])
 
 
 @given(windows(largest=8), st.integers(1, 7), st.integers(1, 3), ACTIVATIONS, SEEDS)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_cases import add_graph
 
+from mcusim.compiler.lowering.channels import Channel, pack_any
 from mcusim.compiler.lowering.convolution import window_pairs
-from mcusim.compiler.lowering.depthwise import Channel, pack_any
 from mcusim.compiler.lowering.elementwise import find_linear_sum, linear_sums, reference_sums
 from mcusim.compiler.lowering.gemm import bytes_of, pack_stream, prove_matrix, quad_pairs
 from mcusim.compiler.lowering.scaling import Scale

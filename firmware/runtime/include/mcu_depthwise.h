@@ -32,8 +32,8 @@ static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t
 }
 
 /* See strip.c. Lanes come as scalars: GCC's naked functions spill structures over their caller's stack. */
-void mcu_transpose_lanes_by_1(const int8_t *first, int32_t first_step, const int8_t *second,
-                              int32_t second_step, int32_t count, int32_t *to);
+void mcu_transpose_lanes_less(const int8_t *first, int32_t first_step, const int8_t *second,
+                              int32_t second_step, int32_t count, int32_t *to, int32_t zeros);
 void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,
                               int32_t second_step, int32_t count, int32_t *to);
 void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
@@ -42,9 +42,11 @@ void mcu_transpose_lanes_by_5(const int8_t *first, int32_t first_step, const int
                               int32_t second_step, int32_t count, int32_t *to);
 
 /* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
- * channels, 1, 2, 3 or 5 words apart; columns follow each other at four times that distance (see strip.c). */
-static inline void mcu_transpose_by_1(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    mcu_transpose_lanes_by_1(first.from, first.step, second.from, second.step, count, to);
+ * channels, one behind the other or 2, 3 or 5 words apart; columns follow each other at four times that
+ * distance (see strip.c). `zeros`: what is added to both elements, the zero point taken off. */
+static inline void mcu_transpose_less(mcu_lane first, mcu_lane second, int32_t count, int32_t *to,
+                                      int32_t zeros) {
+    mcu_transpose_lanes_less(first.from, first.step, second.from, second.step, count, to, zeros);
 }
 
 static inline void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
@@ -57,6 +59,12 @@ static inline void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t c
 
 static inline void mcu_transpose_by_5(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
     mcu_transpose_lanes_by_5(first.from, first.step, second.from, second.step, count, to);
+}
+
+/* What takes the input's zero point off both elements of a pair. */
+static inline int32_t mcu_less_zero(const mcu_depthwise_params *p) {
+    const int32_t zero = -(int8_t)(p->zero_point & 0xFF);
+    return mcu_pkhbt(zero, zero);
 }
 
 /* Requantise and saturate a doubled accumulator. */

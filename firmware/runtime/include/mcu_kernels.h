@@ -84,6 +84,14 @@ typedef struct mcu_depthwise_any_params {
     int32_t stride_w;
 } mcu_depthwise_any_params;
 
+/* `size`: rows and columns of the kernel. `columns`: those of the output for which a strip is built. */
+typedef struct mcu_depthwise_planes_params {
+    mcu_depthwise_params base;
+    int32_t size;
+    int32_t stride;
+    int32_t columns;
+} mcu_depthwise_planes_params;
+
 /* `single`: which operand (1 or 2) is one pixel for all of the tensor, or 0. `sign2`: -1 for a difference. */
 typedef struct mcu_add_exact_params {
     int32_t channels;
@@ -286,6 +294,10 @@ mcu_row_kernel mcu_conv_general;
 mcu_row_kernel mcu_depthwise;
 mcu_row_kernel mcu_depthwise_3x3_s1;
 mcu_row_kernel mcu_depthwise_3x3_s2;
+mcu_row_kernel mcu_depthwise_5x5_s1;
+mcu_row_kernel mcu_depthwise_5x5_s2;
+mcu_row_kernel mcu_depthwise_7x7_s1;
+mcu_row_kernel mcu_depthwise_7x7_s2;
 mcu_row_kernel mcu_add_exact;
 mcu_row_kernel mcu_add_linear;
 mcu_row_kernel mcu_mul;

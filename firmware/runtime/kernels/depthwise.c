@@ -1,16 +1,15 @@
 /* Depthwise convolution of any kernel and stride, at most seven taps of a row a stride apart, channels a
  * multiple of four.
  *
- * Four channels at a time: a strip of columns is transposed in the scratch into words of two rows (0, 1), (2,
- * 3),
- * ... of one channel; the last row of an odd number is paired with padding. Columns a stride apart follow
- * each other, so that four outputs side by side slide over them: each tap loads one new column and one pair
- * of weights, and multiplies four times.
+ * Four channels at a time: a strip of columns is transposed in the scratch into words of two rows (0, 1),
+ * (2, 3), ... of one channel, less the zero point; the last row of an odd number is paired with padding.
+ * Columns a stride apart follow each other, so that four outputs side by side slide over them: each tap loads
+ * one new column and one pair of weights, and multiplies four times.
  *
  * Strip: for each pair of rows, for each phase (column modulo stride), columns of four channels' words. Each
  * phase has room for the outputs, rounded up to four, and the most taps of a phase less one.
- * Stream: for each channel, for each pair of rows, for each phase, its taps from left to right: doubled
- * weights of both rows; then the doubled bias with the input's zero point folded in, and its mcu_scale.
+ * Stream: for each channel its doubled bias and its mcu_scale, then, for each pair of rows, for each phase,
+ * its taps from left to right: doubled weights of both rows.
  * Scratch: the strip, 16 bytes a column, for at most MCU_SLIDE output columns.
  *
  * Bound: for four outputs of a kernel of w columns and h pairs of rows h (7 w + 4) cycles, 16 of
@@ -56,16 +55,16 @@ static layout find_layout(const mcu_depthwise_any_params *p, const mcu_rows *row
 }
 
 static void fill_padding(const mcu_depthwise_any_params *p, const layout *at, int32_t *strip) {
-    const int32_t pair = mcu_sxtb16(p->base.zero_point);
     const int32_t words = ((p->kernel_h + 1) >> 1) * at->phases * at->columns * 4;
     for (int32_t i = 0; i < words; i++) {
-        strip[i] = pair;
+        strip[i] = 0;
     }
 }
 
 /* Fill in what lies inside the input of four channels. */
 static void fill_strip(const mcu_depthwise_any_params *p, const mcu_rows *rows, int32_t channel, int32_t x0,
                        const layout *at) {
+    const int32_t zeros = mcu_less_zero(&p->base);
     int32_t *strip = rows->scratch;
     for (int32_t ky = 0; ky < p->kernel_h; ky += 2) {
         const int8_t *upper = rows->in[ky], *lower = ky + 1 < p->kernel_h ? rows->in[ky + 1] : NULL;
@@ -79,7 +78,7 @@ static void fill_strip(const mcu_depthwise_any_params *p, const mcu_rows *rows, 
             mcu_lane second = mcu_find_lane(&p->base, lower, x, p->stride_w);
             first.from += upper != NULL ? channel : 0;
             second.from += lower != NULL ? channel : 0;
-            mcu_transpose_by_1(first, second, each->count, strip + 4 * each->first);
+            mcu_transpose_less(first, second, each->count, strip + 4 * each->first, zeros);
         }
     }
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcusim.compiler.lowering.channels import Channel, doubled_pair, pack_any, parameters
 from mcusim.compiler.lowering.convolution import (
     GeneralShape,
     is_dilated,
@@ -16,8 +16,9 @@ from mcusim.compiler.lowering.convolution import (
     weights_of,
     window_of,
 )
-from mcusim.compiler.lowering.gemm import activation_fields, bytes_of, to_words
-from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
+from mcusim.compiler.lowering.gemm import to_words
+from mcusim.compiler.lowering.planes import fits_planes, lower_planes, trim
+from mcusim.compiler.lowering.scaling import accumulator_interval, folded_bias, prove_scales
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants
@@ -46,20 +47,6 @@ MAX_TAPS = 7
 """The most taps of a row, a stride apart, of ``depthwise.c``."""
 
 
-@dataclass(frozen=True, eq=False)
-class Channel:
-    """A channel's weights [kernel_h, kernel_w], its bias with the zero point folded in, and its scale."""
-
-    kernel: NDArray[np.int64]
-    bias: int
-    scale: Scale
-
-    @property
-    def tail(self) -> tuple[int, int, int, int]:
-        """What goes with the weights in every stream."""
-        return 2 * self.bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
-
-
 def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
     """Weights are [1, kernel_h, kernel_w, channels * multiplier].
 
@@ -74,15 +61,19 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
         return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
     lowered = None
     if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
-        lowered = _lower_planes(weights, constants, window, _extent(graph, op))
+        lowered = _lower_strips(graph, op, weights, constants)
     return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 
 
-def _lower_planes(
-    weights: NDArray[np.int8], constants: MatrixConstants, window: Window, extent: tuple[int, int, int]
+def _lower_strips(
+    graph: Graph, op: Operator, weights: NDArray[np.int8], constants: MatrixConstants
 ) -> LoweredOp | None:
-    """The kernels that take a plane at a time, for an output of ``extent``; None if the window or the
-    bounds are others than theirs."""
+    """The kernels that make strips; None if the window or the bounds are others than theirs."""
+    extent, (_, in_height, in_width, _) = _extent(graph, op), graph.input_of(op).shape
+    window = window_of(op)
+    trimmed_weights, trimmed = trim(weights, window, (in_height, in_width), extent[:2])
+    if fits_planes(trimmed):
+        weights, window = trimmed_weights, trimmed
     if window.stride_w > MAX_PHASES or window.kernel_w > MAX_TAPS * window.stride_w:
         return None
     planes = weights.reshape(window.kernel_h * window.kernel_w, -1).T.copy()
@@ -93,7 +84,7 @@ def _lower_planes(
     channels = [
         Channel(
             plane.reshape(window.kernel_h, window.kernel_w).astype(np.int64),
-            0 if scale.constant else int(bias[index]),
+            0 if scale.constant else int(constants.bias[index]),
             scale,
         )
         for index, (plane, scale) in enumerate(zip(planes, scales, strict=True))
@@ -101,6 +92,8 @@ def _lower_planes(
     strides = {window.stride_h, window.stride_w}
     if (window.kernel_h, window.kernel_w) == (3, 3) and strides in ({1}, {2}):
         return _lower_3x3(channels, constants, window, extent)
+    if fits_planes(window):
+        return lower_planes(channels, constants, window, extent[:2], in_height)
     return _lower_any(channels, constants, window)
 
 
@@ -115,14 +108,14 @@ def _lower_3x3(
 ) -> LoweredOp:
     stride = window.stride_h
     pack = _pack_stride_1 if stride == 1 else _pack_stride_2
-    words = [word for channel in channels for word in pack(channel)]
+    words = [word for channel in channels for word in pack(channel, constants.in_zp)]
     rows = _rows_per_call(*extent) if stride == 1 else 1
     depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
         kernel=f"mcu_depthwise_3x3_s{stride}",
         header=HEADER,
         params_type="mcu_depthwise_params",
-        params=_parameters(len(channels), constants, depth),
+        params=parameters(len(channels), constants, depth),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
         stride_h=stride,
@@ -148,7 +141,7 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
         header=HEADER,
         params_type="mcu_depthwise_any_params",
         params=(
-            f"{{.base = {_parameters(len(channels), constants, 1)}, .kernel_h = {window.kernel_h}, "
+            f"{{.base = {parameters(len(channels), constants, 1)}, .kernel_h = {window.kernel_h}, "
             f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}}}"
         ),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
@@ -159,13 +152,6 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
         pad_left=window.padding.left,
         rows_per_call=1,
         scratch_bytes=scratch_bytes,
-    )
-
-
-def _parameters(channels: int, constants: MatrixConstants, depth: int) -> str:
-    return (
-        f"{{.stream = $stream, .channels = {channels}, .depth = {depth}, "
-        f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
     )
 
 
@@ -187,39 +173,22 @@ def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
     return 48 * (max(min(out_width, STRIP_COLUMNS), 2) + 1)
 
 
-def _doubled_pair(low: int, high: int) -> int:
-    return (2 * int(low) & 0xFFFF) | ((2 * int(high) & 0xFFFF) << 16)
-
-
-def _pack_stride_1(channel: Channel) -> list[int]:
+def _pack_stride_1(channel: Channel, zero_point: int) -> list[int]:
     """Words of one channel for ``depthwise_3x3_s1.c``."""
     words = []
     for column in channel.kernel.T:
-        words += [_doubled_pair(column[0], column[1]), _doubled_pair(column[1], column[2])]
-    return [*words, *channel.tail]
+        words += [doubled_pair(column[0], column[1]), doubled_pair(column[1], column[2])]
+    return [*words, *channel.folded(zero_point)]
 
 
-def _pack_stride_2(channel: Channel) -> list[int]:
+def _pack_stride_2(channel: Channel, zero_point: int) -> list[int]:
     """Words of one channel for ``depthwise_3x3_s2.c``."""
     kernel = channel.kernel
-    words = [_doubled_pair(column[0], column[1]) for column in kernel.T]
+    words = [doubled_pair(column[0], column[1]) for column in kernel.T]
     return [
         *words,
-        _doubled_pair(kernel[2, 0], kernel[2, 1]),
-        _doubled_pair(kernel[2, 2], 0),
-        *channel.tail,
+        doubled_pair(kernel[2, 0], kernel[2, 1]),
+        doubled_pair(kernel[2, 2], 0),
+        *channel.folded(zero_point),
         0,
     ]
-
-
-def pack_any(channel: Channel, stride: int) -> list[int]:
-    """Words of one channel for ``depthwise.c``: pairs of rows, of each the columns of each phase."""
-    missing = len(channel.kernel) % 2
-    rows = np.concatenate([channel.kernel, np.zeros((missing, channel.kernel.shape[1]), np.int64)])
-    words = [
-        _doubled_pair(upper, lower)
-        for pair in range(0, len(rows), 2)
-        for phase in range(min(stride, rows.shape[1]))
-        for upper, lower in zip(rows[pair, phase::stride], rows[pair + 1, phase::stride], strict=True)
-    ]
-    return [*channel.tail, *words]

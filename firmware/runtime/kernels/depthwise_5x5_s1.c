@@ -1,0 +1,62 @@
+/* Depthwise 5x5 convolution, stride 1: see depthwise_planes.c.
+ *
+ * Bound: for five outputs of three pairs of rows 121 cycles of taps and 12 of first columns, 36 of
+ * requantisation and stores. */
+#include "mcu_planes.h"
+
+#if MCU_TARGET
+/* clang-format off */
+
+#define SHIFT                           \
+    "cbz r1, 6f\n\t"                    \
+    "movs r3, #0\n\t"                   \
+    "movs r4, #0\n\t"                   \
+    "movs r5, #0\n\t"                   \
+    "movs r6, #0\n\t"                   \
+    "movs r7, #0\n\t"                   \
+    "mov.w lr, #3\n"                    \
+    "5:\n\t"                            \
+    "ldmia r0!, {r8-r12}\n\t"           \
+    MCU_SHIFT_IN("r3", "r8")            \
+    MCU_SHIFT_IN("r4", "r9")            \
+    MCU_SHIFT_IN("r5", "r10")           \
+    MCU_SHIFT_IN("r6", "r11")           \
+    MCU_SHIFT_IN("r7", "r12")           \
+    "stmia r1!, {r3-r7}\n\t"            \
+    MCU_SHIFT_OUT("r3", "r8")           \
+    MCU_SHIFT_OUT("r4", "r9")           \
+    MCU_SHIFT_OUT("r5", "r10")          \
+    MCU_SHIFT_OUT("r6", "r11")          \
+    MCU_SHIFT_OUT("r7", "r12")          \
+    "subs lr, lr, #1\n\t"               \
+    "bne 5b\n\t"                        \
+    "b 7f\n"                            \
+    "6:\n\t"                            \
+    "adds r0, #60\n"                    \
+    "7:\n\t"
+
+#define TAPS                            \
+    MCU_PRELOAD("0", "16", "32", "48")  \
+    MCU_WINDOW_1(".n", "64", "0")       \
+    MCU_WINDOW_2(".n", "80", "4")       \
+    MCU_WINDOW_3(".n", "96", "8")       \
+    MCU_WINDOW_4(".n", "112", "12")     \
+    MCU_WINDOW_5(".w", "128", "16")
+
+MCU_NAKED static void channels(const int32_t *stream MCU_IN_REGISTER, const int32_t *strip MCU_IN_REGISTER,
+                               const mcu_plane_job *job MCU_IN_REGISTER) {
+    __asm__(MCU_PLANE_CHANNELS(SHIFT, TAPS, "20"));
+}
+
+/* clang-format on */
+#else
+
+static void channels(const int32_t *stream, const int32_t *strip, const mcu_plane_job *job) {
+    mcu_plane_channels(stream, strip, job, 5, 1);
+}
+
+#endif
+
+void mcu_depthwise_5x5_s1(const void *params, const mcu_rows *rows) {
+    mcu_depthwise_planes(params, rows, channels);
+}

@@ -1,0 +1,58 @@
+"""Channels of depthwise convolutions as their kernels read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcusim.compiler.lowering.gemm import activation_fields, bytes_of
+from mcusim.compiler.lowering.scaling import Scale
+from mcusim.network.quantise import MatrixConstants
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A channel's weights [kernel_h, kernel_w], its bias, and its scale."""
+
+    kernel: NDArray[np.int64]
+    bias: int
+    scale: Scale
+
+    @property
+    def tail(self) -> tuple[int, int, int, int]:
+        """What goes with the weights in every stream."""
+        return 2 * self.bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
+
+    def folded(self, zero_point: int) -> tuple[int, int, int, int]:
+        """The same for inputs that come with their zero point."""
+        bias = 0 if self.scale.constant else self.bias - zero_point * int(self.kernel.sum())
+        return 2 * bias, *self.tail[1:]
+
+
+def parameters(channels: int, constants: MatrixConstants, depth: int) -> str:
+    """The initialiser of an ``mcu_depthwise_params``; ``depth`` are words of a channel in the strip."""
+    return (
+        f"{{.stream = $stream, .channels = {channels}, .depth = {depth}, "
+        f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
+    )
+
+
+def doubled_pair(low: int, high: int) -> int:
+    """Two weights, doubled, as a word of int16."""
+    return (2 * int(low) & 0xFFFF) | ((2 * int(high) & 0xFFFF) << 16)
+
+
+def pack_any(channel: Channel, stride: int) -> list[int]:
+    """Words of one channel for ``depthwise.c``: pairs of rows, of each the columns of each phase. Those of
+    stride 1 are also those for ``depthwise_planes.c``."""
+    missing = len(channel.kernel) % 2
+    rows = np.concatenate([channel.kernel, np.zeros((missing, channel.kernel.shape[1]), np.int64)])
+    words = [
+        doubled_pair(upper, lower)
+        for pair in range(0, len(rows), 2)
+        for phase in range(min(stride, rows.shape[1]))
+        for upper, lower in zip(rows[pair, phase::stride], rows[pair + 1, phase::stride], strict=True)
+    ]
+    return [*channel.tail, *words]
