@@ -82,13 +82,16 @@ def library() -> ctypes.CDLL:
 
 
 def params_structure(lowered: LoweredOp, keep: list[object]) -> ctypes.Structure:
-    """The parameters as the C compiler would lay them out: fields are int32, pointers and structures."""
+    """The parameters as the C compiler would lay them out: fields are int32, pointers, functions and
+    structures."""
     addresses: dict[str, int] = {}
     for constant in lowered.constants:
         buffer = ctypes.create_string_buffer(constant.data, len(constant.data))
         keep.append(buffer)
         addresses[f"${constant.name}"] = ctypes.addressof(buffer)
-    tokens = re.findall(r"[{}]|\.\w+ =|\$\w+|-?\d+", lowered.params)
+    for name in re.findall(r"= (mcu_\w+)", lowered.params):
+        addresses[name] = ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
+    tokens = re.findall(r"[{}]|\.\w+ =|\$\w+|mcu_\w+|-?\d+", lowered.params)
     return _structure(iter(tokens[1:]), addresses)
 
 

@@ -139,7 +139,8 @@ def _operator(lowered: LoweredOp, linked: Blob, memory: Memory) -> bytes:
     addresses = {
         f"${constant.name}": memory.place(constant.data, constant.alignment) for constant in lowered.constants
     }
-    tokens = re.findall(r"= (\$\w+|-?\d+)", lowered.params)
+    addresses |= {name: address | 1 for name, address in linked.symbols.items()}
+    tokens = re.findall(r"= (\$\w+|mcu_\w+|-?\d+)", lowered.params)
     words = [addresses[token] if token in addresses else int(token) & 0xFFFFFFFF for token in tokens]
     params = memory.place(struct.pack(f"<{len(words)}I", *words))
     return struct.pack(

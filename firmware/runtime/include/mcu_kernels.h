@@ -5,16 +5,25 @@
 #include "mcu_requantise.h"
 #include "mcusim_runtime.h"
 
-/* A matrix of packed weights with its requantisation (see gemm.c). */
-typedef struct mcu_gemm {
+/* Blocks of four outputs of one or two pixels; the stream behind the last block is returned (see gemm.c). */
+typedef struct mcu_gemm mcu_gemm;
+typedef const int32_t *mcu_gemm_blocks_of_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
+typedef const int32_t *mcu_gemm_blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
+                                               int8_t *out1);
+mcu_gemm_blocks_of_one mcu_one_twice, mcu_one_fine, mcu_one_coarse;
+mcu_gemm_blocks_of_pair mcu_pair_twice, mcu_pair_fine, mcu_pair_coarse;
+
+/* A matrix of packed weights with its requantisation. */
+struct mcu_gemm {
     const int32_t *stream;
-    int32_t quads;     /* groups of four products per output */
-    int32_t channels;  /* outputs, that is channels per pixel */
-    int32_t rectified; /* 1: the activation ends at the output's zero point (see mcu_requantise.h) */
-    int32_t clamped;   /* 1: the activation's range is narrower than int8 */
-    int32_t act_min;   /* the range's ends, in each of four bytes */
+    int32_t quads;    /* groups of four products per output */
+    int32_t channels; /* outputs, that is channels per pixel */
+    mcu_gemm_blocks_of_one *one;
+    mcu_gemm_blocks_of_pair *pair;
+    int32_t clamped; /* 1: the activation's range is narrower than int8 */
+    int32_t act_min; /* the range's ends, in each of four bytes */
     int32_t act_max;
-} mcu_gemm;
+};
 
 /* Widen `words` words of one pixel, or of two at once, for mcu_gemm_one or mcu_gemm_pair (see widen.c).
  * Returns the end of what was written. */

@@ -58,6 +58,7 @@ MCU_SIMD_3(mcu_smlatb, "smlatb %0, %1, %2, %3")
 MCU_SIMD_3(mcu_smlatt, "smlatt %0, %1, %2, %3")
 MCU_SIMD_3(mcu_smlawb, "smlawb %0, %1, %2, %3")
 MCU_SIMD_3(mcu_smlawt, "smlawt %0, %1, %2, %3")
+MCU_SIMD_3(mcu_smmla, "smmla %0, %1, %2, %3")
 MCU_SIMD_3(mcu_smmlar, "smmlar %0, %1, %2, %3")
 MCU_SIMD_2(mcu_smmulr, "smmulr %0, %1, %2")
 MCU_SIMD_2(mcu_pkhbt, "pkhbt %0, %1, %2, lsl #16")
@@ -144,6 +145,10 @@ static inline int32_t mcu_smlawb(int32_t a, int32_t b, int32_t c) {
 
 static inline int32_t mcu_smlawt(int32_t a, int32_t b, int32_t c) {
     return mcu_add(c, (int32_t)(((int64_t)a * mcu_high(b)) >> 16));
+}
+
+static inline int32_t mcu_smmla(int32_t a, int32_t b, int32_t c) {
+    return mcu_add(c, (int32_t)(((int64_t)a * b) >> 32));
 }
 
 static inline int32_t mcu_smmulr(int32_t a, int32_t b) {

@@ -14,8 +14,14 @@
  * lowering proves |B| < 2^23 over all inputs; A and raw may then wrap freely. The input's zero point is
  * folded into the biases.
  *
+ * Where one rounding gives the same outputs as two, for every accumulator that can occur, the lowering
+ * chooses the functions named "fine" or "coarse". A block then ends with 4 words for a and b, 4 for c and d:
+ * multiplier and offset of either. a's output is (offset + (A multiplier >> 32)) >> s and b's (offset + (256
+ * B multiplier >> 32)) >> (s + 8), s being 3 or 1; the shift comes with the saturation, and what lies below
+ * b's bias are 8 bits of its fraction.
+ *
  * Bound: for two pixels a pair of products of four channels takes 4 loads in a row (5 cycles), 8 SMLAD and
- * 2 SXTB16, 15 cycles for 16 MACs; requantisation takes 7 cycles an output, 8 where ties need a sign. For one
+ * 2 SXTB16, 15 cycles for 16 MACs; requantisation takes 8 cycles an output, with one rounding 4. For one
  * pixel a quad takes 6 loads (7 cycles), 8 SMLAD and 4 SXTB16, 19 cycles for 16 MACs.
  *
  * A NOP behind the last load of a row is free, and it is what keeps the fetch going: a load that is
@@ -80,8 +86,11 @@
     PAIR_MACS
 
 /* Channels a and b of both pixels from a and 256 b: saturated outputs, joined in a halfword. */
-#define PAIR_SCALE(a0, a1, b0, b1)     \
-    "ldmia r0!, {r2, r3, r4}\n\t"      \
+#define PAIR_SCALE(w0, w1, w2, w3, w4, a0, a1, b0, b1) \
+    "ldr r2, [r0, #" w0 "]\n\t"        \
+    "ldr r3, [r0, #" w1 "]\n\t"        \
+    "ldr r4, [r0, #" w2 "]\n\t"        \
+    "nop\n\t"                          \
     "lsls " a0 ", " a0 ", #1\n\t"      \
     "lsls " a1 ", " a1 ", #1\n\t"      \
     "add r1, r3, " a0 ", asr #31\n\t"  \
@@ -90,7 +99,9 @@
     "smmlar " a1 ", " a1 ", r2, r5\n\t" \
     "asrs " a0 ", " a0 ", r4\n\t"      \
     "asrs " a1 ", " a1 ", r4\n\t"      \
-    "ldmia r0!, {r2, r3}\n\t"          \
+    "ldr r2, [r0, #" w3 "]\n\t"        \
+    "ldr r3, [r0, #" w4 "]\n\t"        \
+    "nop\n\t"                          \
     "lsrs r4, r4, #8\n\t"              \
     "asrs " b0 ", " b0 ", #7\n\t"      \
     "asrs " b1 ", " b1 ", #7\n\t"      \
@@ -98,35 +109,52 @@
     "add r5, r3, " b1 ", asr #31\n\t"  \
     "smmlar " b0 ", " b0 ", r2, r1\n\t" \
     "smmlar " b1 ", " b1 ", r2, r5\n\t" \
-    PAIR_JOIN("r4", a0, a1, b0, b1)
-
-/* The same where the sign of ties is indifferent. */
-#define PAIR_SCALE_RECTIFIED(a0, a1, b0, b1) \
-    "ldmia r0!, {r1-r5}\n\t"                 \
-    "lsls " a0 ", " a0 ", #1\n\t"            \
-    "asrs " b0 ", " b0 ", #7\n\t"            \
-    "lsls " a1 ", " a1 ", #1\n\t"            \
-    "smmlar " a0 ", " a0 ", r1, r2\n\t"      \
-    "smmlar " a1 ", " a1 ", r1, r2\n\t"      \
-    "asrs " a0 ", " a0 ", r3\n\t"            \
-    "asrs " a1 ", " a1 ", r3\n\t"            \
-    "lsrs r3, r3, #8\n\t"                    \
-    "asrs " b1 ", " b1 ", #7\n\t"            \
-    "smmlar " b0 ", " b0 ", r4, r5\n\t"      \
-    "smmlar " b1 ", " b1 ", r4, r5\n\t"      \
-    PAIR_JOIN("r3", a0, a1, b0, b1)
-
-#define PAIR_JOIN(exponent, a0, a1, b0, b1)    \
-    "ssat " a0 ", #8, " a0 "\n\t"              \
-    "asrs " b0 ", " b0 ", " exponent "\n\t"    \
-    "asrs " b1 ", " b1 ", " exponent "\n\t"    \
-    "ssat " a1 ", #8, " a1 "\n\t"              \
-    "ssat " b0 ", #8, " b0 "\n\t"              \
-    "ssat " b1 ", #8, " b1 "\n\t"              \
-    "bfi " a0 ", " b0 ", #8, #8\n\t"           \
+    "ssat " a0 ", #8, " a0 "\n\t"      \
+    "asrs " b0 ", " b0 ", r4\n\t"      \
+    "asrs " b1 ", " b1 ", r4\n\t"      \
+    "ssat " a1 ", #8, " a1 "\n\t"      \
+    "ssat " b0 ", #8, " b0 "\n\t"      \
+    "ssat " b1 ", #8, " b1 "\n\t"      \
+    "bfi " a0 ", " b0 ", #8, #8\n\t"   \
     "bfi " a1 ", " b1 ", #8, #8\n\t"
 
-#define PAIR_BLOCKS(SCALE)                  \
+/* The same with one rounding. */
+#define PAIR_SCALE_ONCE(low, high, w0, w1, w2, w3, a0, a1, b0, b1) \
+    "ldr r1, [r0, #" w0 "]\n\t"         \
+    "ldr r2, [r0, #" w1 "]\n\t"         \
+    "ldr r3, [r0, #" w2 "]\n\t"         \
+    "ldr r4, [r0, #" w3 "]\n\t"         \
+    "nop\n\t"                           \
+    "smmla " a0 ", " a0 ", r1, r2\n\t"  \
+    "smmla " a1 ", " a1 ", r1, r2\n\t"  \
+    "smmla " b0 ", " b0 ", r3, r4\n\t"  \
+    "smmla " b1 ", " b1 ", r3, r4\n\t"  \
+    "ssat " a0 ", #8, " a0 ", asr #" low "\n\t" \
+    "ssat " a1 ", #8, " a1 ", asr #" low "\n\t" \
+    "ssat " b0 ", #8, " b0 ", asr #" high "\n\t" \
+    "ssat " b1 ", #8, " b1 ", asr #" high "\n\t" \
+    "bfi " a0 ", " b0 ", #8, #8\n\t"   \
+    "bfi " a1 ", " b1 ", #8, #8\n\t"
+
+/* All four channels, and the way to the next block: scale words begin 64 bytes behind r0. */
+#define PAIR_END(SCALE_AB, SCALE_CD, end) \
+    "subs r6, r6, r7\n\t"                \
+    "sub r10, r10, r11\n\t"              \
+    SCALE_AB                             \
+    "sub r8, r8, r9\n\t"                 \
+    "sub r12, r12, lr\n\t"               \
+    SCALE_CD                             \
+    "adds r0, #" end "\n\t"
+
+#define PAIR_TWICE                                                           \
+    PAIR_END(PAIR_SCALE("64", "68", "72", "76", "80", "r7", "r11", "r6", "r10"), \
+             PAIR_SCALE("84", "88", "92", "96", "100", "r9", "lr", "r8", "r12"), "104")
+
+#define PAIR_ONCE(low, high)                                                             \
+    PAIR_END(PAIR_SCALE_ONCE(low, high, "64", "68", "72", "76", "r7", "r11", "r6", "r10"), \
+             PAIR_SCALE_ONCE(low, high, "80", "84", "88", "92", "r9", "lr", "r8", "r12"), "96")
+
+#define PAIR_BLOCKS(END)                    \
     SET_OUT("4", "64", "100")               \
     ".balign 4\n"                           \
     "1:\n\t"                                \
@@ -158,13 +186,7 @@
     "vmov r2, s1\n\t"                       \
     "cmp r1, r2\n\t"                        \
     "bne.w 2b\n\t"                          \
-    "adds r0, #64\n\t"                      \
-    "subs r6, r6, r7\n\t"                   \
-    "sub r10, r10, r11\n\t"                 \
-    SCALE("r7", "r11", "r6", "r10")         \
-    "sub r8, r8, r9\n\t"                    \
-    "sub r12, r12, lr\n\t"                  \
-    SCALE("r9", "lr", "r8", "r12")          \
+    END                                     \
     "vmov r2, s3\n\t"                       \
     "vmov r3, s4\n\t"                       \
     "pkhbt r7, r7, r9, lsl #16\n\t"         \
@@ -182,17 +204,15 @@
     "adds r0, r0, r2\n\t"                   \
     "bx r3\n\t"
 
-MCU_NAKED static const int32_t *pair_blocks(const mcu_gemm *gemm MCU_IN_REGISTER,
-                                            const int32_t *x MCU_IN_REGISTER, int8_t *out0 MCU_IN_REGISTER,
-                                            int8_t *out1 MCU_IN_REGISTER) {
-    __asm__(PAIR_BLOCKS(PAIR_SCALE));
-}
+#define PAIR_FUNCTION(name, END)                                                                             \
+    MCU_NAKED const int32_t *name(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,     \
+                                  int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {              \
+        __asm__(PAIR_BLOCKS(END));                                                                         \
+    }
 
-MCU_NAKED static const int32_t *
-pair_blocks_rectified(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
-                      int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {
-    __asm__(PAIR_BLOCKS(PAIR_SCALE_RECTIFIED));
-}
+PAIR_FUNCTION(mcu_pair_twice, PAIR_TWICE)
+PAIR_FUNCTION(mcu_pair_fine, PAIR_ONCE("3", "11"))
+PAIR_FUNCTION(mcu_pair_coarse, PAIR_ONCE("1", "9"))
 
 /* One quad of one pixel: r0 weights, r1 inputs, r2, r3, r6, r7 and r4, r5 what is loaded from there; the
  * accumulators are r8 raw ab, r9 a, r10 raw cd, r11 c. */
@@ -235,66 +255,106 @@ pair_blocks_rectified(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU
     "ssat " b ", #8, " b "\n\t"      \
     "bfi " a ", " b ", #8, #8\n\t"
 
-/* The same for one pixel; r12 output, lr its end. */
-MCU_NAKED static const int32_t *one_blocks(const mcu_gemm *gemm MCU_IN_REGISTER,
-                                           const int32_t *x MCU_IN_REGISTER, int8_t *out MCU_IN_REGISTER) {
-    __asm__(SET_OUT("3", "32", "62")
-            "vmov r12, s3\n\t"
-            "vmov lr, s5\n\t"
-            ".balign 4\n"
-            "1:\n\t"
-            "ldmia r0!, {r8-r11}\n\t"
-            "vmov r1, s0\n\t"
-            "vmov r2, s6\n\t"
-            "subs r0, #64\n\t"
-            "cmp r2, #0\n\t"
-            "bne.w 8f\n\t"
-            ".balign 4\n"
-            "2:\n\t"
-            "ldr r2, [r0, #64]!\n\t"
-            "ldr r4, [r1, #32]!\n\t"
-            "ldr r3, [r0, #4]\n\t"
-            "ldr r5, [r1, #4]\n\t"
-            "ldr r6, [r0, #8]\n\t"
-            "ldr r7, [r0, #12]\n\t"
-            ONE_MACS
-            ONE_STEP("16", "20", "24", "28", "8", "12")
-            ONE_STEP("32", "36", "40", "44", "16", "20")
-            ONE_STEP("48", "52", "56", "60", "24", "28") "\n"
-            "3:\n\t"
-            "vmov r2, s1\n\t"
-            "cmp r1, r2\n\t"
-            "bne.w 2b\n\t"
-            "adds r0, #64\n\t"
-            "sub r8, r8, r9\n\t"
-            "sub r10, r10, r11\n\t"
-            ONE_SCALE("r9", "r8")
-            ONE_SCALE("r11", "r10")
-            "pkhbt r9, r9, r11, lsl #16\n\t"
-            "str r9, [r12], #4\n\t"
-            "cmp r12, lr\n\t"
-            "bne.w 1b\n\t"
-            "pop {r4-r11, pc}\n"
-            "8:\n\t"
-            "vmov r3, s2\n\t"
-            "add r0, r0, r2, lsl #1\n\t"
-            "bx r3\n\t");
-}
+#define ONE_SCALE_ONCE(low, high, a, b)            \
+    "ldmia r0!, {r2-r5}\n\t"            \
+    "smmla " a ", " a ", r2, r3\n\t"    \
+    "smmla " b ", " b ", r4, r5\n\t"    \
+    "ssat " a ", #8, " a ", asr #" low "\n\t" \
+    "ssat " b ", #8, " b ", asr #" high "\n\t" \
+    "bfi " a ", " b ", #8, #8\n\t"
+
+#define ONE_SCALE_FINE(a, b) ONE_SCALE_ONCE("3", "11", a, b)
+#define ONE_SCALE_COARSE(a, b) ONE_SCALE_ONCE("1", "9", a, b)
+
+/* r12 output, lr its end. */
+#define ONE_BLOCKS(SCALE)                                  \
+    SET_OUT("3", "32", "62")                               \
+    "vmov r12, s3\n\t"                                     \
+    "vmov lr, s5\n\t"                                      \
+    ".balign 4\n"                                          \
+    "1:\n\t"                                               \
+    "ldmia r0!, {r8-r11}\n\t"                              \
+    "vmov r1, s0\n\t"                                      \
+    "vmov r2, s6\n\t"                                      \
+    "subs r0, #64\n\t"                                     \
+    "cmp r2, #0\n\t"                                       \
+    "bne.w 8f\n\t"                                         \
+    ".balign 4\n"                                          \
+    "2:\n\t"                                               \
+    "ldr r2, [r0, #64]!\n\t"                               \
+    "ldr r4, [r1, #32]!\n\t"                               \
+    "ldr r3, [r0, #4]\n\t"                                 \
+    "ldr r5, [r1, #4]\n\t"                                 \
+    "ldr r6, [r0, #8]\n\t"                                 \
+    "ldr r7, [r0, #12]\n\t"                                \
+    ONE_MACS                                               \
+    ONE_STEP("16", "20", "24", "28", "8", "12")            \
+    ONE_STEP("32", "36", "40", "44", "16", "20")           \
+    ONE_STEP("48", "52", "56", "60", "24", "28") "\n"      \
+    "3:\n\t"                                               \
+    "vmov r2, s1\n\t"                                      \
+    "cmp r1, r2\n\t"                                       \
+    "bne.w 2b\n\t"                                         \
+    "adds r0, #64\n\t"                                     \
+    "sub r8, r8, r9\n\t"                                   \
+    "sub r10, r10, r11\n\t"                                \
+    SCALE("r9", "r8")                                      \
+    SCALE("r11", "r10")                                    \
+    "pkhbt r9, r9, r11, lsl #16\n\t"                       \
+    "str r9, [r12], #4\n\t"                                \
+    "cmp r12, lr\n\t"                                      \
+    "bne.w 1b\n\t"                                         \
+    "pop {r4-r11, pc}\n"                                   \
+    "8:\n\t"                                               \
+    "vmov r3, s2\n\t"                                      \
+    "add r0, r0, r2, lsl #1\n\t"                           \
+    "bx r3\n\t"
+
+#define ONE_FUNCTION(name, SCALE)                                                                            \
+    MCU_NAKED const int32_t *name(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,     \
+                                  int8_t *out MCU_IN_REGISTER) {                                             \
+        __asm__(ONE_BLOCKS(SCALE));                                                                          \
+    }
+
+ONE_FUNCTION(mcu_one_twice, ONE_SCALE)
+ONE_FUNCTION(mcu_one_fine, ONE_SCALE_FINE)
+ONE_FUNCTION(mcu_one_coarse, ONE_SCALE_COARSE)
 
 /* clang-format on */
 #else
 
-/* A channel's output from its accumulator and its multiplier and offset. */
-static int32_t requantise(int32_t acc, const int32_t *words, int32_t exponent) {
-    const mcu_scale scale = {words[0], words[1], exponent};
-    return mcu_ssat8(mcu_scale_apply(acc, &scale));
+/* Two channels' outputs from a and 256 b, the first in the low byte; moves on to the next two's words. */
+typedef int32_t scale_two(const int32_t **words, int32_t a, int32_t b);
+
+static int32_t twice(const int32_t **words, int32_t a, int32_t b) {
+    const int32_t *w = *words;
+    const mcu_scale first = {w[0], w[1], w[2] & 0xff}, second = {w[3], w[4], w[2] >> 8};
+    *words = w + 5;
+    return (mcu_ssat8(mcu_scale_apply(a, &first)) & 0xff) |
+           mcu_shift_left(mcu_ssat8(mcu_scale_apply(b >> 8, &second)) & 0xff, 8);
 }
 
-/* One block of the pixel whose words are `step` apart. */
-static void one_block(const int32_t *stream, const int32_t *x, int32_t quads, int32_t step, int8_t *out) {
+static int32_t once(const int32_t **words, int32_t a, int32_t b, int32_t low) {
+    const int32_t *w = *words;
+    *words = w + 4;
+    return (mcu_ssat8(mcu_smmla(a, w[0], w[1]) >> low) & 0xff) |
+           mcu_shift_left(mcu_ssat8(mcu_smmla(b, w[2], w[3]) >> (low + 8)) & 0xff, 8);
+}
+
+static int32_t fine(const int32_t **words, int32_t a, int32_t b) {
+    return once(words, a, b, 3);
+}
+
+static int32_t coarse(const int32_t **words, int32_t a, int32_t b) {
+    return once(words, a, b, 1);
+}
+
+/* One block of the pixel whose words are `step` apart; returns the stream behind it. */
+static const int32_t *one_block(const mcu_gemm *gemm, const int32_t *stream, const int32_t *x, int32_t step,
+                                scale_two *scale, int8_t *out) {
     int32_t raw_ab = stream[0], a = stream[1], raw_cd = stream[2], c = stream[3];
     stream += 4;
-    for (int32_t pair = 2 * quads; pair > 0; pair--) {
+    for (int32_t pair = 2 * gemm->quads; pair > 0; pair--) {
         raw_ab = mcu_smlad(stream[0], *x, raw_ab);
         raw_cd = mcu_smlad(stream[1], *x, raw_cd);
         a = mcu_smlad(mcu_sxtb16(stream[0]), *x, a);
@@ -302,37 +362,40 @@ static void one_block(const int32_t *stream, const int32_t *x, int32_t quads, in
         stream += 2;
         x += step;
     }
-    const int32_t b = mcu_sub(raw_ab, a) >> 8, d = mcu_sub(raw_cd, c) >> 8;
-    mcu_store32(out,
-                mcu_pack4(requantise(a, stream, stream[2] & 0xff), requantise(b, stream + 3, stream[2] >> 8),
-                          requantise(c, stream + 5, stream[7] & 0xff),
-                          requantise(d, stream + 8, stream[7] >> 8)));
+    const int32_t ab = scale(&stream, a, mcu_sub(raw_ab, a));
+    const int32_t cd = scale(&stream, c, mcu_sub(raw_cd, c));
+    mcu_store32(out, mcu_pkhbt(ab, cd));
+    return stream;
 }
 
-static const int32_t *one_blocks(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
+static const int32_t *blocks_of_one(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out) {
     const int32_t *stream = gemm->stream;
     for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        one_block(stream, x, gemm->quads, 1, out + 4 * block);
-        stream += 14 + 4 * gemm->quads;
+        stream = one_block(gemm, stream, x, 1, scale, out + 4 * block);
     }
     return stream;
 }
 
-static const int32_t *pair_blocks(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
+static const int32_t *blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out0,
+                                     int8_t *out1) {
     const int32_t *stream = gemm->stream;
     for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        one_block(stream, x, gemm->quads, 2, out0 + 4 * block);
-        one_block(stream, x + 1, gemm->quads, 2, out1 + 4 * block);
-        stream += 14 + 4 * gemm->quads;
+        one_block(gemm, stream, x, 2, scale, out0 + 4 * block);
+        stream = one_block(gemm, stream, x + 1, 2, scale, out1 + 4 * block);
     }
     return stream;
 }
 
-/* The sign of ties does no harm where it is indifferent. */
-static const int32_t *pair_blocks_rectified(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
-                                            int8_t *out1) {
-    return pair_blocks(gemm, x, out0, out1);
-}
+#define GEMM_FUNCTIONS(scale)                                                                                \
+    const int32_t *mcu_one_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {                    \
+        return blocks_of_one(gemm, x, scale, out);                                                           \
+    }                                                                                                        \
+    const int32_t *mcu_pair_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {    \
+        return blocks_of_pair(gemm, x, scale, out0, out1);                                                   \
+    }
+GEMM_FUNCTIONS(twice)
+GEMM_FUNCTIONS(fine)
+GEMM_FUNCTIONS(coarse)
 
 #endif
 
@@ -354,11 +417,11 @@ static void copy_left_over(const mcu_gemm *gemm, int8_t *out, const int8_t *from
 __attribute__((noinline)) static void uneven_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
     const int32_t *stream = gemm->stream;
     if (gemm->channels >= 4) {
-        stream = one_blocks(gemm, x, out);
+        stream = gemm->one(gemm, x, out);
     }
     const mcu_gemm last = last_block(gemm, stream);
     int8_t outputs[4];
-    one_blocks(&last, x, outputs);
+    last.one(&last, x, outputs);
     copy_left_over(gemm, out, outputs);
 }
 
@@ -366,7 +429,7 @@ void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
     if ((gemm->channels & 3) != 0) {
         uneven_one(gemm, x, out);
     } else {
-        one_blocks(gemm, x, out);
+        gemm->one(gemm, x, out);
     }
 }
 
@@ -375,11 +438,11 @@ __attribute__((noinline)) static void uneven_pair(const mcu_gemm *gemm, const in
                                                   int8_t *out1) {
     const int32_t *stream = gemm->stream;
     if (gemm->channels >= 4) {
-        stream = pair_blocks(gemm, x, out0, out1);
+        stream = gemm->pair(gemm, x, out0, out1);
     }
     const mcu_gemm last = last_block(gemm, stream);
     int8_t outputs[2][4];
-    pair_blocks(&last, x, outputs[0], outputs[1]);
+    last.pair(&last, x, outputs[0], outputs[1]);
     copy_left_over(gemm, out0, outputs[0]);
     copy_left_over(gemm, out1, outputs[1]);
 }
@@ -387,9 +450,7 @@ __attribute__((noinline)) static void uneven_pair(const mcu_gemm *gemm, const in
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
     if ((gemm->channels & 3) != 0) {
         uneven_pair(gemm, x, out0, out1);
-    } else if (gemm->rectified) {
-        pair_blocks_rectified(gemm, x, out0, out1);
     } else {
-        pair_blocks(gemm, x, out0, out1);
+        gemm->pair(gemm, x, out0, out1);
     }
 }

@@ -9,7 +9,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.scaling import Scale, accumulator_interval, folded_bias, prove_scales
+from mcusim.compiler.lowering.once import COARSE, FINE, NOTHING, Kind, Line, constant_line, prove_line
+from mcusim.compiler.lowering.scaling import (
+    Interval,
+    Scale,
+    accumulator_interval,
+    folded_bias,
+    prove_scales,
+)
 from mcusim.compiler.lowering.types import Constant
 from mcusim.network.quantise import INT8_MAX, INT8_MIN, MatrixConstants
 
@@ -25,12 +32,17 @@ SHARED_SUM_LIMIT = 1 << 23
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Weights [channels, products] with their biases and scales, proved fit for ``gemm.c``."""
+    """Weights [channels, products] with their biases and scales, proved fit for ``gemm.c``.
+
+    ``lines`` are there, of a ``kind``, where one rounding gives the same outputs for every channel.
+    """
 
     weights: NDArray[np.int8]
     bias: Int64Array
     scales: tuple[Scale, ...]
     constants: MatrixConstants
+    lines: tuple[Line, ...] = ()
+    kind: Kind | None = None
 
     @property
     def channels(self) -> int:
@@ -50,7 +62,35 @@ def prove_matrix(weights: NDArray[np.int8], constants: MatrixConstants) -> Matri
     kept = np.where(dead[:, None], np.int8(0), weights)
     bias = np.where(dead, 0, bias)
     matrix = Matrix(_padded(kept), _padded(bias), tuple(scales), constants)
-    return replace(matrix, weights=kept, bias=bias) if _shares_halfwords(matrix) else None
+    if not _shares_halfwords(matrix):
+        return None
+    return _with_lines(replace(matrix, weights=kept, bias=bias))
+
+
+def _with_lines(matrix: Matrix) -> Matrix:
+    """The matrix with one rounding, where it has one."""
+    interval = accumulator_interval(matrix.weights, matrix.bias)
+    for kind in (FINE, COARSE):
+        lines = _lines(matrix, interval, kind)
+        if lines is not None:
+            return replace(matrix, lines=lines, kind=kind)
+    return matrix
+
+
+def _lines(matrix: Matrix, interval: Interval, kind: Kind) -> tuple[Line, ...] | None:
+    lines: list[Line] = []
+    for channel, scale in enumerate(matrix.scales):
+        lane = kind.lane(channel)
+        ends = int(interval.low[channel]), int(interval.high[channel])
+        line = (
+            constant_line(scale.output, lane)
+            if scale.constant
+            else prove_line(matrix.constants, channel, *ends, lane)
+        )
+        if line is None:
+            return None
+        lines.append(line)
+    return tuple(lines)
 
 
 def _padded(rows: NDArray[Stored]) -> NDArray[Stored]:
@@ -92,6 +132,10 @@ def pack_stream(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> Constant:
     words = low | (high << 16)
     bias = _padded(matrix.bias).astype(np.int64)
     raw_bias = 256 * bias[1::2] + bias[0::2]
+    if matrix.lines:
+        own = _padded(np.array([line.bias for line in matrix.lines], np.int64))
+        bias = bias + np.where(np.arange(len(own)) % 2 == 0, own, 0)
+        raw_bias = raw_bias + own[0::2] + own[1::2]
     blocks: list[Int64Array] = []
     for block in range(rows.shape[0] // CHANNEL_BLOCK):
         first, second = 2 * block, 2 * block + 1
@@ -99,7 +143,11 @@ def pack_stream(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> Constant:
         head = [raw_bias[first], bias[channel], raw_bias[second], bias[channel + 2]]
         blocks.append(np.array(head, np.int64))
         blocks.append(np.stack([words[first], words[second]], axis=1).reshape(-1))
-        blocks.append(_scale_words(matrix.scales[channel : channel + CHANNEL_BLOCK]))
+        last = channel + CHANNEL_BLOCK
+        if matrix.lines:
+            blocks.append(_line_words(matrix.lines[channel:last]))
+        else:
+            blocks.append(_scale_words(matrix.scales[channel:last]))
     return Constant("stream", to_words(np.concatenate(blocks)), 4, "int32_t")
 
 
@@ -115,6 +163,12 @@ def _scale_words(scales: Sequence[Scale]) -> Int64Array:
     return np.array(words, np.int64)
 
 
+def _line_words(lines: Sequence[Line]) -> Int64Array:
+    """Two words for each channel."""
+    full = [*lines, *[NOTHING] * (CHANNEL_BLOCK - len(lines))]
+    return np.array([word for line in full for word in (line.multiplier, line.offset)], np.int64)
+
+
 def to_words(values: Int64Array) -> bytes:
     """The low 32 bits of each value, little-endian."""
     return (values & 0xFFFFFFFF).astype("<u4").tobytes()
@@ -128,17 +182,23 @@ def bytes_of(value: int) -> int:
 
 def gemm_initialiser(matrix: Matrix, quads: int) -> str:
     """The C initialiser of ``mcu_gemm``."""
+    kind = matrix.kind.name if matrix.kind else "twice"
     return (
         f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
-        f"{activation_fields(matrix.constants)}}}"
+        f".one = mcu_one_{kind}, .pair = mcu_pair_{kind}, {clamping_fields(matrix.constants)}}}"
     )
 
 
 def activation_fields(constants: MatrixConstants) -> str:
     """The fields of a kernel's parameters that state the activation."""
-    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
     rectified = int(constants.act_min >= constants.out_zp)
+    return f".rectified = {rectified}, {clamping_fields(constants)}"
+
+
+def clamping_fields(constants: MatrixConstants) -> str:
+    """The fields that say to what range outputs are brought."""
+    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
     return (
-        f".rectified = {rectified}, .clamped = {clamped}, "
-        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}"
+        f".clamped = {clamped}, .act_min = {bytes_of(constants.act_min)}, "
+        f".act_max = {bytes_of(constants.act_max)}"
     )

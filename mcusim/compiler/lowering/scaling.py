@@ -38,6 +38,11 @@ class Scale:
     exponent: int
     constant: bool = False
 
+    @property
+    def output(self) -> int:
+        """Of a constant channel."""
+        return self.offset >> self.exponent
+
 
 def folded_bias(weights: NDArray[np.int8], constants: MatrixConstants) -> Int64Array:
     """Biases with the input's zero point folded in: int64 [channels] for weights [channels, products]."""
