@@ -10,11 +10,16 @@ void survey_init(flash_survey *survey, const mcusim_spec *spec) {
     survey->count = spec->surveyed_count;
     survey->nodes = FIRST_NODES;
     survey->is_on = 0;
+    survey->end = 0;
     survey->flashes = allocate_zeroed(survey->count, sizeof *survey->flashes);
     for (uint32_t i = 0; i < survey->count; ++i) {
         surveyed_flash *flash = &survey->flashes[i];
         flash_init(&flash->unit, &spec->surveyed[i]);
         flash->by_node = allocate_zeroed(survey->nodes, sizeof *flash->by_node);
+        for (int start = 0; start < MCUSIM_FLASH_STARTS; ++start) {
+            uint64_t end = (uint64_t)spec->surveyed[i].starts[start] + spec->surveyed[i].size;
+            survey->end = end > survey->end ? end : survey->end;
+        }
     }
 }
 
@@ -37,6 +42,9 @@ void survey_begin(flash_survey *survey, int32_t is_on) {
 }
 
 void survey_read(flash_survey *survey, uint32_t address, uint32_t size) {
+    if (address >= survey->end) {
+        return;
+    }
     for (uint32_t i = 0; i < survey->count; ++i) {
         surveyed_flash *flash = &survey->flashes[i];
         for (uint32_t offset = 0; offset < size; offset += 4) {

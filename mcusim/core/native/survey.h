@@ -16,6 +16,7 @@ typedef struct {
     uint32_t count;
     uint32_t nodes; /* for which there is room */
     int32_t is_on;
+    uint64_t end; /* of the highest flash; most data lie above */
 } flash_survey;
 
 void survey_init(flash_survey *survey, const mcusim_spec *spec);
