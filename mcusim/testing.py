@@ -15,8 +15,8 @@ import msgspec
 from mcusim import trace as documents
 from mcusim.errors import BudgetError, InputError
 from mcusim.report import changes, figures
+from mcusim.report.memory_parts import stack_path
 from mcusim.report.metrics import METRICS, Metric, find, tolerance
-from mcusim.report.terminal import stack_path
 from mcusim.trace import Trace
 
 if TYPE_CHECKING:

@@ -54,6 +54,11 @@ def rule(*, blocks: bool) -> Rule:
     return Rule(style="bright_black", characters="─" if blocks else "-")
 
 
+def section(title: str) -> RenderableType:
+    """A blank line and the title of the part that follows."""
+    return Text(f"\n{title}", style="bold")
+
+
 def bar(share: float, width: int, *, blocks: bool, style: str = "cyan") -> Text:
     """A bar of ``share`` (clipped to 0..1) of ``width`` columns, in eighths where there are blocks."""
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)

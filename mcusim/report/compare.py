@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, rule, show
+from mcusim.report.canvas import bar, has_blocks, rule, section, show
 from mcusim.report.layer_table import layer_label
 from mcusim.report.metrics import METRICS, Metric
-from mcusim.report.terminal import chip_line, section
+from mcusim.report.terminal import chip_line
 from mcusim.trace import Trace
 
 STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")

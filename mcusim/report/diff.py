@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import changes
-from mcusim.report.canvas import show
+from mcusim.report.canvas import section, show
 from mcusim.report.changes import Change, Regression
 from mcusim.report.metrics import METRICS, Metric
-from mcusim.report.terminal import chip_line, section, title_of
+from mcusim.report.terminal import chip_line, title_of
 from mcusim.trace import Trace
 
 TOTALS = ("cycles", "time", "instructions", "macs", "sram", "flash")

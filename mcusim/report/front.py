@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, show
-from mcusim.report.terminal import section
+from mcusim.report.canvas import bar, has_blocks, section, show
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, rule, show
+from mcusim.report.canvas import bar, has_blocks, rule, section, show
 from mcusim.report.layer_table import WIDE, short_op
-from mcusim.report.terminal import section
 
 PUBLISHED_NOTE = (
     "Published: MCUNetV2, arXiv 2110.15352, which runs depthwise convolutions in place, and nothing else. "

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures
-from mcusim.report.canvas import bar, has_blocks, rule, show, stacked_bar
+from mcusim.report.canvas import bar, has_blocks, rule, section, show
 from mcusim.report.layer_table import layer_table
-from mcusim.trace import Memory, Trace
+from mcusim.report.memory_table import memory
+from mcusim.trace import Trace
 
 TOP_FUNCTIONS = 8
-MEMORY_BAR = 40
-MEMORY_STYLES = {"arena": "cyan", "scratch": "magenta", "stack": "yellow", "static": "blue", "heap": "red"}
 
 
 def render(trace: Trace, console: Console, *, hint: str = "") -> None:
@@ -28,11 +25,6 @@ def render(trace: Trace, console: Console, *, hint: str = "") -> None:
         parts += [section("Functions"), functions(trace, console.width, blocks=blocks)]
     parts.append(ending(trace, hint))
     show(console, Group(*parts))
-
-
-def section(title: str) -> RenderableType:
-    """A blank line and the title of the part that follows."""
-    return Text(f"\n{title}", style="bold")
 
 
 def title_of(trace: Trace) -> str:
@@ -92,72 +84,6 @@ def uncertainty(trace: Trace) -> str:
         return ""
     distance = max(total.cycles_high - total.cycles, total.cycles - total.cycles_low)
     return f" \N{PLUS-MINUS SIGN} {100 * distance / total.cycles:.1f} %"
-
-
-def memory(trace: Trace, *, blocks: bool) -> RenderableType:
-    """SRAM by its parts against the chip's size, flash, and the high-water mark of every region."""
-    parts = memory_parts(trace.memory)
-    sram, flash = trace.chip.sram_bytes, trace.chip.flash_bytes
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold")
-    grid.add_column(no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(style="dim", no_wrap=True)
-    peak = trace.memory.sram_peak_bytes
-    if sram:
-        drawn = stacked_bar(
-            [(size / sram, MEMORY_STYLES[name]) for name, size in parts], MEMORY_BAR, blocks=blocks
-        )
-        grid.add_row("SRAM", drawn, figures.kib(peak), _share_of(peak, sram))
-    if flash:
-        used = trace.firmware.flash_bytes
-        drawn = stacked_bar([(used / flash, "green")], MEMORY_BAR, blocks=blocks)
-        grid.add_row("Flash", drawn, figures.kib(used), _share_of(used, flash))
-    return Group(section("Memory"), grid, _legend(trace.memory, parts, blocks=blocks))
-
-
-def memory_parts(memory: Memory) -> list[tuple[str, int]]:
-    """What the SRAM peak is made of, in the order in which bars show it."""
-    return [
-        ("arena", memory.arena_bytes),
-        ("scratch", memory.scratch_bytes),
-        ("stack", memory.stack_bytes),
-        ("static", memory.static_bytes),
-        ("heap", memory.heap_bytes),
-    ]
-
-
-def _share_of(used: int, size: int) -> str:
-    return f"of {figures.kib(size)} ({figures.percent(used, size)})"
-
-
-def _legend(memory: Memory, parts: Sequence[tuple[str, int]], *, blocks: bool) -> Text:
-    text = Text("       ")
-    for name, size in parts:
-        if not size:
-            continue
-        text.append("■ " if blocks else "", style=MEMORY_STYLES[name])
-        text.append(f"{name} {figures.kib(size)}")
-        if name == "arena":
-            text.append(_arena_details(memory), style="dim")
-        text.append("   ")
-    if memory.live_peak_bytes:
-        text.append(f"\n       live at once: at most {figures.kib(memory.live_peak_bytes)}", style="dim")
-    if memory.stack_chain:
-        text.append(f"\n       deepest stack: {stack_path(memory)}", style="dim")
-    return text
-
-
-def stack_path(memory: Memory) -> str:
-    """The calls at the deepest point of the stack, outermost first."""
-    return " > ".join(memory.stack_chain)
-
-
-def _arena_details(memory: Memory) -> str:
-    """How much of the arena is the input, and how far it was really written."""
-    details = [("input", memory.input_bytes), ("written", memory.arena_high_water_bytes)]
-    shown = ", ".join(f"{name} {figures.kib(size)}" for name, size in details if size)
-    return f" ({shown})" if shown else ""
 
 
 def functions(trace: Trace, width: int, *, blocks: bool) -> RenderableType:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memory_checks import check_memory
 from numpy.typing import NDArray
 
 from mcusim import chips, network
@@ -85,6 +86,7 @@ def check_against_goldens(models: Path, name: str, built: BuildResult, expected_
         given = np.load(models / f"{name}.{kind}.in.npy")
         result = simulate(built.elf, CHIP, inputs=[given], capture=True)
         assert result.error is None
+        check_memory(result.trace, built.plan.arena_bytes)
         for found, wanted in zip(result.outputs[0], golden_outputs(models, name, kind), strict=True):
             np.testing.assert_array_equal(found, wanted, err_msg=kind)
         check_crcs(models, name, kind, result, expected_layers)

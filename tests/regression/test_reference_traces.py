@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from memory_checks import check_memory
 
 from mcusim.testing import Bench
-from mcusim.trace import Memory
 
 MOBILENET_V1 = "zoo:mobilenet_v1?width=0.25&resolution=96"
 MOBILENET_V2 = "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10"
@@ -24,15 +24,6 @@ NETWORKS = {
 }
 
 
-def check_memory(memory: Memory) -> None:
-    """The parts add up to the peak, the arena is used to the last planned byte, and what was live at one
-    moment fits into what is needed."""
-    parts = memory.static_bytes + memory.arena_bytes + memory.scratch_bytes
-    assert memory.sram_peak_bytes == parts + memory.stack_bytes + memory.heap_bytes
-    assert memory.arena_high_water_bytes == memory.arena_bytes
-    assert 0 < memory.live_peak_bytes <= memory.touched_bytes <= memory.sram_peak_bytes
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_cost_what_they_did(name: str, mcusim: Bench) -> None:
     model, schedules = NETWORKS[name]
@@ -40,7 +31,7 @@ def test_networks_cost_what_they_did(name: str, mcusim: Bench) -> None:
     for spec in schedules:
         run = mcusim.run(mcusim.build(model, spec))
         outputs.append(run.outputs[0][0])
-        check_memory(run.trace.memory)
+        check_memory(run.trace)
         kind = spec.partition("@")[0].replace(":", "-")
         mcusim.compare(run, f"{name}-{kind}", cycles="0.5%", sram=0, flash="0.5%")
     assert all(np.array_equal(outputs[0], other) for other in outputs[1:])

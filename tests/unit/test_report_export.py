@@ -8,8 +8,10 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import example_trace
+import jsonschema
 import msgspec
 import pytest
 
@@ -84,6 +86,16 @@ def test_speedscope_has_what_its_schema_requires() -> None:
     assert spent["conv"] == 899_980 + 985
 
 
+def test_speedscope_keeps_to_the_published_schema() -> None:
+    """The schema is that of speedscope 1.25.0, as its npm package has it."""
+    schema = json.loads((Path(__file__).parent / "speedscope" / "file-format-schema.json").read_text())
+    document = json.loads(FORMATS["speedscope"](called()))
+    jsonschema.validate(document, schema)
+    document["profiles"][0]["samples"] = "none"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema)
+
+
 @pytest.mark.skipif(shutil.which("callgrind_annotate") is None, reason="callgrind_annotate is not installed")
 def test_callgrind_annotate_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "callgrind.out"
@@ -108,6 +120,7 @@ def test_perfetto_slices_nest_and_last_as_long_as_on_the_chip() -> None:
     )
     document = protos.Trace()
     document.ParseFromString(FORMATS["perfetto"](called()))
+    assert not any(map(_unknown_fields, document.packet))
     first, *events = document.packet
     assert first.track_descriptor.name == "small.elf @ layer on stm32f412zg, 100 MHz, 0 wait states"
     times = [packet.timestamp for packet in events]
@@ -125,6 +138,32 @@ def test_perfetto_slices_nest_and_last_as_long_as_on_the_chip() -> None:
     assert not open_slices
     assert lengths[-1] == ("main", TOTAL * 10, 1000)
     assert ("#3 FULLY_CONNECTED layer_003", 900_000, 15) in lengths
+
+
+def _unknown_fields(message: Any) -> list[int]:
+    """Numbers of fields, at any depth, that Perfetto's own descriptors do not have."""
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    found = [field.field_number for field in UnknownFieldSet(message)]
+    for descriptor, value in message.ListFields():
+        if descriptor.type == descriptor.TYPE_MESSAGE:
+            inner = value if descriptor.is_repeated else [value]
+            found += [number for one in inner for number in _unknown_fields(one)]
+    return found
+
+
+@pytest.mark.skipif(
+    shutil.which("trace_processor_shell") is None, reason="trace_processor_shell is not installed"
+)
+def test_trace_processor_finds_every_slice(tmp_path: Path) -> None:
+    api = pytest.importorskip("perfetto.trace_processor", reason="the perfetto package is not installed")
+    path = tmp_path / "run.perfetto"
+    path.write_bytes(FORMATS["perfetto"](called()))
+    config = api.TraceProcessorConfig(bin_path=shutil.which("trace_processor_shell"))
+    with api.TraceProcessor(trace=str(path), config=config) as processor:
+        rows = list(processor.query("select name, dur, depth from slice order by ts, depth"))
+    assert len(rows) == len(TREE)
+    assert (rows[0].name, rows[0].dur, rows[0].depth) == ("main", TOTAL * 10, 0)
 
 
 def test_export_writes_the_file_and_refuses_to_overwrite(

@@ -14,6 +14,7 @@ import pytest
 from mcusim import trace
 from mcusim.cli.application import invoke
 from mcusim.cli.sources import SourceFinder
+from mcusim.packing import compressed
 from mcusim.report import html, panels, skyline
 from mcusim.report.drawing import Rectangle, Text
 from mcusim.report.html.flame import blocks
@@ -57,7 +58,7 @@ def lines_of(name: str) -> list[str] | None:
 class Collector(HTMLParser):
     """Tags that are open, and everything that a page would fetch."""
 
-    void = frozenset({"meta", "br"})
+    void = frozenset({"meta", "br", "input"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,6 +100,35 @@ def test_the_page_is_whole_and_fetches_nothing() -> None:
     for expected in ("1,000,000", "10.00 ms", "25.7 KiB", "CONV_2D", "DENSE", "sum += a[i] & b[i];"):
         assert expected in text
     assert "10,000 cycles (1.0 %) lie outside all layers" in text
+
+
+def test_the_map_comes_in_two_colours_and_flash_by_symbol() -> None:
+    cells = compressed(b"\0\0" * 4)
+    sram_map = trace.SramMap(
+        column_cycles=250_000,
+        columns=4,
+        row_bytes=64,
+        spans=((0x2000_0000, 1),),
+        writers=cells,
+        live=compressed(b"\0" * 4),
+    )
+    symbols = (trace.FlashSymbol(name="conv<1>", part="text", address=0x0800_0000, bytes=4096),)
+    flash = trace.Flash(
+        text_bytes=4096,
+        constant_bytes=0,
+        weight_bytes=0,
+        initial_bytes=0,
+        padding_bytes=61_440,
+        symbols=symbols,
+    )
+    firmware = msgspec.structs.replace(full().firmware, flash=flash)
+    page = html.render(msgspec.structs.replace(full(), firmware=firmware, sram_map=sram_map))
+    collector = parsed(page)
+    assert all(fetched.startswith("data:image/png;base64,") for fetched in collector.fetched)
+    assert len(collector.fetched) == 2
+    assert re.findall(r'<image class="([\w-]+)"', page) == ["by-layer", "by-live"]
+    assert re.search(r"conv&lt;1&gt;</td>\s*<td class=\"left\">code</td>", page)
+    assert "padding 60.0 KiB" in page
 
 
 def test_names_are_escaped() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mcusim.report import terminal
 from mcusim.report.canvas import bar, open_console, stacked_bar
-from mcusim.trace import Exit, Inferences, Trace
+from mcusim.trace import Exit, Flash, Inferences, Trace
 
 
 def plain(trace: Trace, monkeypatch: pytest.MonkeyPatch, columns: int = 100) -> str:
@@ -56,6 +56,17 @@ def test_memory_is_shown_against_the_chip(monkeypatch: pytest.MonkeyPatch) -> No
     assert "arena 24.0 KiB (input 6.8 KiB)" in text
     assert "heap" not in text
     assert "deepest stack: main > layer_000 > conv" in text
+
+
+def test_flash_is_shown_by_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    firmware = example_trace.trace().firmware
+    assert "flash: ■ code 4.0 KiB   ■ data 60.0 KiB" in plain(example_trace.trace(), monkeypatch)
+    flash = Flash(
+        text_bytes=4096, constant_bytes=1024, weight_bytes=60_000, initial_bytes=0, padding_bytes=416
+    )
+    told = example_trace.changed(firmware=msgspec.structs.replace(firmware, flash=flash))
+    text = plain(told, monkeypatch)
+    assert "flash: ■ code 4.0 KiB   ■ weights 58.6 KiB   ■ constants 1.0 KiB   ■ padding 416 B" in text
 
 
 def test_layer_rows_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

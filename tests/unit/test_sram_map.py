@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from rich.console import Console
 
 from mcusim import trace
 from mcusim.cli.application import invoke
@@ -24,7 +25,7 @@ from mcusim.image.symbols import SymbolTable
 from mcusim.packing import compressed
 from mcusim.profile import LayerMark
 from mcusim.profile import sram_map as measured
-from mcusim.report import sram_map
+from mcusim.report import sram_map, terminal, waste
 from mcusim.report.drawing import Drawing, Raster, Rectangle, Text, palette, png, svg
 from mcusim.report.sram_grid import grid
 
@@ -175,6 +176,31 @@ def test_the_same_drawing_as_svg_and_as_png() -> None:
     (raster,) = (shape for shape in drawing.shapes if isinstance(shape, Raster))
     x, y = raster.x + 0.9 * raster.width, raster.y + 0.25 * raster.height
     assert picture.getpixel((round(png.SCALE * x), round(png.SCALE * y))) == palette.layer(1)
+
+
+def test_what_is_dead_when_most_is_alive_is_told_by_part() -> None:
+    """In the last column all of row 0 (static) and of row 1 (half of the arena) is alive."""
+    memory = msgspec.structs.replace(
+        example_trace.trace().memory,
+        sram_peak_bytes=10 * ROW,
+        arena_bytes=2 * ROW,
+        scratch_bytes=0,
+        static_bytes=3 * ROW,
+        stack_bytes=5 * ROW,
+        live_peak_bytes=2 * ROW,
+    )
+    full = msgspec.structs.replace(example(), memory=memory)
+    uses = {use.name: (use.bytes, use.live_bytes, use.dead_bytes) for use in waste.at_the_fullest(full)}
+    assert uses == {
+        "arena": (2 * ROW, ROW, ROW),
+        "stack": (5 * ROW, 0, 5 * ROW),
+        "static": (3 * ROW, ROW, 2 * ROW),
+    }
+    assert waste.at_the_fullest(example_trace.trace()) == []
+    console = Console(file=io.StringIO(), width=120, no_color=True)
+    terminal.render(full, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "live at once: at most 128 B; dead then: arena 64 B, stack 320 B, static 128 B" in text
 
 
 def test_report_draws_what_its_file_is_called(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from mcusim.report import figures, skyline, sram_map
+from mcusim.report import figures, skyline, sram_map, waste
+from mcusim.report.changes import FLASH_PARTS
 from mcusim.report.drawing import Drawing, svg
 from mcusim.report.html import listing
 from mcusim.report.html.flame import blocks
 from mcusim.report.layer_table import short_op
-from mcusim.report.terminal import chip_line, memory_parts, stack_path, title_of
+from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path
+from mcusim.report.terminal import chip_line, title_of
 
 if TYPE_CHECKING:
-    from mcusim.trace import Trace
+    from mcusim.trace import FlashSymbol, Trace
 
+SYMBOLS = 40
+"""Rows of the table of flash."""
 Sources = Callable[[str], Sequence[str] | None]
 """Lines of a source file by the name that debug information has for it, None where it is not to be had."""
 
@@ -36,7 +40,7 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"figures": figures, "short_op": short_op}
+    environment.globals |= {"figures": figures, "short_op": short_op, "flash_kinds": FLASH_PARTS}
     outside = trace.totals.cycles - sum(layer.cycles for layer in trace.layers)
     return environment.get_template("page.html.j2").render(
         trace=trace,
@@ -44,7 +48,10 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         place=chip_line(trace),
         style=_file("style.css"),
         script=_file("script.js"),
-        parts=[(name, size) for name, size in memory_parts(trace.memory) if size],
+        parts=[(name, size) for name, size in sram_parts(trace.memory) if size],
+        uses=waste.at_the_fullest(trace),
+        flash_parts=[(name, size) for name, size in flash_parts(trace.firmware) if size],
+        symbols=_largest_symbols(trace),
         stack_path=stack_path(trace.memory),
         picture=_svg(skyline.picture([trace])),
         sram_map=_svg(sram_map.picture([trace], ("layer", "live"))),
@@ -56,6 +63,13 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         functions=sorted(trace.functions, key=lambda function: -function.cycles_self),
         listings=listing.listings(trace, sources),
     )
+
+
+def _largest_symbols(trace: Trace) -> Sequence[FlashSymbol]:
+    """What takes most of the flash, the largest first; none in traces that do not tell symbols."""
+    flash = trace.firmware.flash
+    found = sorted(flash.symbols, key=lambda symbol: -symbol.bytes) if flash else []
+    return found[:SYMBOLS]
 
 
 def _svg(drawing: Drawing | None) -> Markup:
