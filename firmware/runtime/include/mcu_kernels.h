@@ -30,6 +30,10 @@ struct mcu_gemm {
 int32_t *mcu_widen_one(const int8_t *in, int32_t words, int32_t *x);
 int32_t *mcu_widen_pair(const int8_t *in0, const int8_t *in1, int32_t words, int32_t *x);
 
+/* Widen two 3x3 windows of three channels, from `first` bytes on in each of three rows, the other one
+ * `distance` bytes behind it (see widen_nines.c). */
+void mcu_widen_nines(const int8_t *const *rows, int32_t first, int32_t distance, int32_t *x);
+
 /* Outputs of one pixel, or of two at once, from widened inputs, saturated to int8. */
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);

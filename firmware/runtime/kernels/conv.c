@@ -92,25 +92,6 @@ static inline int32_t *widen_words(const int8_t *run0, const int8_t *run1, int32
     return x;
 }
 
-/* Three runs of nine bytes, two pixels at once: a 3x3 window of three channels. Where a row is padding, both
- * runs are `padding`. */
-static void widen_nines(const mcu_rows *rows, int32_t at0, int32_t at1, const int8_t *padding, int32_t *x) {
-    int32_t last0[3], last1[3];
-    for (int32_t ky = 0; ky < 3; ky++) {
-        const int8_t *row = rows->in[ky];
-        const int8_t *run0 = row != NULL ? row + at0 : padding;
-        const int8_t *run1 = row != NULL ? row + at1 : padding;
-        last0[ky] = run0[8];
-        last1[ky] = run1[8];
-        x = widen_word_pair(run0, run1, x);
-        x = widen_word_pair(run0 + 4, run1 + 4, x);
-    }
-    x[0] = mcu_pkhbt(last0[0], last0[1]);
-    x[1] = mcu_pkhbt(last1[0], last1[1]);
-    x[2] = last0[2] & 0xffff;
-    x[3] = last1[2] & 0xffff;
-}
-
 /* How to read the word of a run of at most four bytes: from `at` on, then shifted in order to make room for
  * what `padding` holds of it. */
 typedef struct short_run {
@@ -175,53 +156,93 @@ static inline int is_short(const mcu_conv_params *p) {
     return p->run_words == 1 && run_bytes(p) <= 4;
 }
 
-/* Widen the windows at input columns x0 and x1 where that takes no more than the usual. 0: it does. */
-static int widen_easy_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
-    if (is_short(p)) {
-        short_run run0 = {x0 * p->in_channels, 0, 0, 0}, run1 = {x1 * p->in_channels, 0, 0, 0};
-        const int inside0 = x0 >= 0 && readable(p, rows, x0), inside1 = x1 >= 0 && readable(p, rows, x1);
-        if ((!inside0 && !find_short_run(p, rows, x0, &run0)) ||
-            (!inside1 && !find_short_run(p, rows, x1, &run1))) {
-            return 0;
-        }
-        widen_short_pair(p, rows, &run0, &run1, rows->scratch);
-        return 1;
+/* Widen the windows of one word a row at input columns x0 and x1, which meet padding. 0: they do not fit. */
+static int widen_short_edges(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
+    short_run run0 = {x0 * p->in_channels, 0, 0, 0}, run1 = {x1 * p->in_channels, 0, 0, 0};
+    const int inside0 = x0 >= 0 && readable(p, rows, x0), inside1 = x1 >= 0 && readable(p, rows, x1);
+    if ((!inside0 && !find_short_run(p, rows, x0, &run0)) ||
+        (!inside1 && !find_short_run(p, rows, x1, &run1))) {
+        return 0;
     }
-    if (p->kernel_h == 3 && run_bytes(p) == 9 && p->run_words == 2 && x0 >= 0 && readable(p, rows, x1)) {
-        const int32_t padding[3] = {p->zero_point, p->zero_point, p->zero_point};
-        widen_nines(rows, x0 * p->in_channels, x1 * p->in_channels, (const int8_t *)padding, rows->scratch);
-        return 1;
-    }
-    return 0;
+    widen_short_pair(p, rows, &run0, &run1, rows->scratch);
+    return 1;
 }
 
-/* Widen the windows at input columns x0 and x1. */
-static void widen_pair(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
+/* Widen the windows at input columns x0 and x1, which meet padding. */
+static void widen_edges(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0, int32_t x1) {
     const int32_t bytes = run_bytes(p), words = p->run_words;
-    const int32_t whole = 4 * words;
-    const int inside = x0 >= 0 && readable(p, rows, x1);
     int32_t *x = rows->scratch;
-    tail left_over = {(int8_t *)(x + whole * p->kernel_h), 2};
-    int8_t *end = (int8_t *)(x + 4 * p->gemm.quads);
-    int32_t *space0 = (int32_t *)end;
-    int32_t *space1 = space0 + ((bytes + 3) >> 2);
+    tail left_over = {(int8_t *)(x + 4 * words * p->kernel_h), 2};
+    int32_t *const space0 = x + 4 * p->gemm.quads;
+    int32_t *const space1 = space0 + ((bytes + 3) >> 2);
+    if (is_short(p) && widen_short_edges(p, rows, x0, x1)) {
+        return;
+    }
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        const int8_t *row = rows->in[ky];
-        const int8_t *run0, *run1;
-        if (inside && row != NULL) {
-            run0 = row + x0 * p->in_channels;
-            run1 = row + x1 * p->in_channels;
-        } else {
-            run0 = find_run(p, rows, row, x0, space0);
-            run1 = find_run(p, rows, row, x1, space1);
-        }
+        const int8_t *run0 = find_run(p, rows, rows->in[ky], x0, space0);
+        const int8_t *run1 = find_run(p, rows, rows->in[ky], x1, space1);
         x = widen_words(run0, run1, words, x);
-        for (int32_t i = whole; i < bytes; i++) {
+        for (int32_t i = 4 * words; i < bytes; i++) {
             widen_left_over(&left_over, run0[i], run1[i]);
         }
     }
-    while (left_over.place < end) {
-        widen_left_over(&left_over, 0, 0);
+}
+
+/* A call's rows of input: [first, last) are not padding. `end`: the last column at which a window can be read
+ * as a whole, as widen_inside does. */
+typedef struct field {
+    int32_t first;
+    int32_t last;
+    int32_t end;
+} field;
+
+static field find_field(const mcu_conv_params *p, const mcu_rows *rows) {
+    const int32_t whole = 4 * p->run_words, bytes = run_bytes(p);
+    const int32_t spare = rows->in_width * p->in_channels - (whole > bytes ? whole : bytes);
+    field found = {0, p->kernel_h, spare < 0 ? -1 : spare / p->in_channels};
+    while (found.first < found.last && rows->in[found.first] == NULL) {
+        found.first++;
+    }
+    while (found.last > found.first && rows->in[found.last - 1] == NULL) {
+        found.last--;
+    }
+    return found;
+}
+
+/* Widen the windows at input columns x0 and x1, which meet no padding but whole rows; those have been
+ * widened before. */
+static void widen_inside(const mcu_conv_params *p, const mcu_rows *rows, const field *inside, int32_t x0,
+                         int32_t x1) {
+    const int32_t bytes = run_bytes(p), words = p->run_words;
+    const int32_t at0 = x0 * p->in_channels, at1 = x1 * p->in_channels;
+    int32_t *x = rows->scratch;
+    if (bytes == 9 && words == 2 && inside->last - inside->first == 3) {
+        mcu_widen_nines(rows->in + inside->first, at0, at1 - at0, x);
+        return;
+    }
+    int8_t *left_over = (int8_t *)(x + 4 * words * p->kernel_h);
+    int32_t index = inside->first * (bytes - 4 * words);
+    x += 4 * words * inside->first;
+    for (int32_t ky = inside->first; ky < inside->last; ky++) {
+        const int8_t *row = rows->in[ky];
+        x = widen_words(row + at0, row + at1, words, x);
+        for (int32_t i = 4 * words; i < bytes; i++, index++) {
+            int8_t *place = left_over + 8 * (index >> 1) + 2 * (index & 1);
+            mcu_store16(place, row[at0 + i]);
+            mcu_store16(place + 4, row[at1 + i]);
+        }
+    }
+}
+
+/* Let all products be padding, if a row is, or if they are rounded up. */
+static void fill_padding(const mcu_conv_params *p, const field *inside, int32_t *x) {
+    const int32_t pair = mcu_sxtb16(p->zero_point);
+    const int32_t left_over = p->kernel_h * (run_bytes(p) - 4 * p->run_words);
+    if (inside->last - inside->first == p->kernel_h && (left_over & 3) == 0) {
+        return;
+    }
+    for (int32_t i = 0; i < 4 * p->gemm.quads; i++) {
+        x[i] = pair;
     }
 }
 
@@ -252,12 +273,16 @@ static void widen_one(const mcu_conv_params *p, const mcu_rows *rows, int32_t x0
 void mcu_conv(const void *params, const mcu_rows *rows) {
     const mcu_conv_params *p = params;
     const int32_t out_step = p->gemm.channels;
+    const field inside = find_field(p, rows);
     int8_t *out = rows->out[0];
     int32_t x = rows->in_x0;
     int32_t left = rows->out_width;
+    fill_padding(p, &inside, rows->scratch);
     for (; left >= 2; left -= 2) {
-        if (!widen_easy_pair(p, rows, x, x + p->stride_w)) {
-            widen_pair(p, rows, x, x + p->stride_w);
+        if (x >= 0 && x + p->stride_w <= inside.end) {
+            widen_inside(p, rows, &inside, x, x + p->stride_w);
+        } else {
+            widen_edges(p, rows, x, x + p->stride_w);
         }
         mcu_gemm_pair(&p->gemm, rows->scratch, out, out + out_step);
         x += 2 * p->stride_w;
