@@ -23,11 +23,12 @@ from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
 from mcusim.recost import with_bounds
 from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
+from mcusim.timing.pipeline import DEFAULT_VARIANT
 
 DEFAULT_MAX_CYCLES = 20_000_000_000
 """Some minutes of a 100 MHz chip; a firmware that needs more says so."""
 
-DEFAULT_MODEL = "m5"
+DEFAULT_MODEL = DEFAULT_VARIANT
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_ALL, Uc,
 from mcusim import core
 from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, SramRegion, Stop, TrackedBank, Watch
 from mcusim.timing.flash import FlashTiming
+from mcusim.timing.pipeline import DEFAULT_VARIANT
 
 Prefer = Literal["native", "twin"]
 SRAM, SRAM_SIZE = 0x20000000, 0x4000
@@ -55,7 +56,7 @@ class Bench:
     watches: Mapping[str, Watch] = field(default_factory=dict)
     stack_limit: int = 0
     cycle_limit: int = 0
-    model: str = "m5"
+    model: str = DEFAULT_VARIANT
     surveyed: Sequence[FlashTiming] = ()
 
     def __post_init__(self) -> None:

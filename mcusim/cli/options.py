@@ -20,8 +20,9 @@ PruneOption = Annotated[
     Literal["exact", "none"],
     typer.Option("--prune", help="Remove channels that provably carry nothing, or none."),
 ]
+DEFAULT_TIMING = "m6"
 TimingOption = Annotated[
-    str, typer.Option("--timing", metavar="NAME", help="Fetch machine of the timing model: m1, m2 or m5.")
+    str, typer.Option("--timing", metavar="NAME", help="Fetch machine of the timing model: m1, m2, m5 or m6.")
 ]
 ClockOption = Annotated[
     str | None, typer.Option("--clock", metavar="FREQUENCY", help="Core clock, such as 84MHz or 84000000.")

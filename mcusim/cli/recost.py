@@ -24,7 +24,7 @@ def command(
     clock: ClockOption = None,
     wait_states: WaitStatesOption = None,
     timing: Annotated[
-        str | None, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2 or m5.")
+        str | None, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2, m5 or m6.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="TRACE.json", help="Keep the new trace.")

@@ -11,6 +11,7 @@ import typer
 
 from mcusim.cli.options import (
     DEFAULT_CHIP,
+    DEFAULT_TIMING,
     ChipOption,
     ClockOption,
     ForceOption,
@@ -57,7 +58,7 @@ def command(
     max_cycles: MaxCyclesOption = None,
     clock: ClockOption = None,
     wait_states: WaitStatesOption = None,
-    timing: TimingOption = "m5",
+    timing: TimingOption = DEFAULT_TIMING,
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcusim.cli.options import DEFAULT_TIMING
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,8 +31,8 @@ def explain(
         str, typer.Option("--at", metavar="SYMBOL", help="A function, or an address (0x...) to start at.")
     ],
     model: Annotated[
-        str, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2 or m5.")
-    ] = "m5",
+        str, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2, m5 or m6.")
+    ] = DEFAULT_TIMING,
 ) -> None:
     """Show a function instruction by instruction as the pipeline sees it: issue, waits, and their rules."""
     from mcusim.image import load

@@ -37,6 +37,7 @@ from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import NULL_BYTES, Access, Blame
 from mcusim.machine.memory import DebugPort, Memory
 from mcusim.timing.chip_flash import flash_timing, flashes_beside
+from mcusim.timing.pipeline import DEFAULT_VARIANT
 
 if TYPE_CHECKING:
     from unicorn.unicorn_py3.unicorn import Uc
@@ -86,7 +87,7 @@ class Setup:
     cycle_limit: int = 0
     console: Callable[[str], None] = field(default=lambda _: None)
     core: Literal["native", "twin"] = "native"
-    model: str = "m5"
+    model: str = DEFAULT_VARIANT
     measure_sram: bool = True
     survey_flashes: bool = False
     hash_accesses: bool = False

@@ -100,6 +100,8 @@ class _Stalls:
             found.append((2, Parameter.LOAD_THEN_STORE))
         if kinds[0] in _ALU and _feeds_address(previous, current):
             found.append((5, Parameter.ADDRESS_FROM_ALU))
+        if kinds[0] is Class.FP_MOVE and _feeds_address(previous, current):
+            found.append((5, Parameter.ADDRESS_FROM_VMOV))
         if kinds[0] in _WRITING_BASE and not charged and _shares_base(previous, current):
             found.append((6, Parameter.WRITE_BACK_BASE))
             self._charged = True

@@ -47,9 +47,10 @@ VARIANTS: Mapping[str, FetchVariant] = {
         FetchVariant("m1", 3, 1, sticky=False, blocked=False),
         FetchVariant("m2", 3, 2, sticky=False, blocked=False),
         FetchVariant("m5", 3, 1, sticky=True, blocked=True),
+        FetchVariant("m6", 3, 1, sticky=True, blocked=False),
     )
 }
-DEFAULT_VARIANT = "m5"
+DEFAULT_VARIANT = "m6"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 Sources: "TRM" is the Arm Cortex-M4 Technical Reference Manual (100166, r0p1), section 3.3 instruction
 timing; "M3 TRM" that of the Cortex-M3 (DDI 0337), section 14.5 on the buses, which the Cortex-M4 shares;
 "fit" is the agreement with published cycle counts of cryptographic code on an STM32L4R5 at zero wait states;
-"measured" a published micro-benchmark on an STM32F407; "schedule" the Cortex-M4 scheduling descriptions of
-GCC and LLVM; "compendium" benchmarks of many divisions on a Cortex-M4,
-https://compendium.i-0.nl/docs/computational-operations/division, whose formula for the last case could not
-be opened.
+"measured" a published micro-benchmark on an STM32F407; "programs" published programs on one, see
+docs/accuracy.md; "schedule" the Cortex-M4 scheduling descriptions of GCC and LLVM; "compendium" benchmarks
+of many divisions on a Cortex-M4, https://compendium.i-0.nl/docs/computational-operations/division, whose
+formula for the last case could not be opened.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Parameter(enum.IntEnum):
     SYSTEM_LATENCY = 41
     SYSTEM_INTERVAL = 42
     SYSTEM_DATA = 43
+    ADDRESS_FROM_VMOV = 44
 
 
 class Status(enum.StrEnum):
@@ -157,6 +158,14 @@ RULES: Sequence[Rule] = (
         1,
         "TRM",
         _S.KEPT,
+    ),
+    _sure(
+        5,
+        _P.ADDRESS_FROM_VMOV,
+        "Address register written by a VMOV from one floating-point register just before: extra",
+        1,
+        "programs: products of Saber's number theoretic transform",
+        _S.DETERMINED,
     ),
     _sure(
         6,

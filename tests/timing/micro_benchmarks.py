@@ -219,8 +219,8 @@ IN_SRAM: Sequence[MicroBenchmark] = tuple(
         ("four wide in SRAM", _lines((4, W), END), 11, "documented"),
         ("eight narrow in SRAM", _lines((8, N), END), 11, "documented"),
         ("store in SRAM", _lines(W, "str.w r0,[r1]", (2, W), END), 12, "documented"),
-        ("load in SRAM", _lines("ldr r0,[r1]", N, (2, W), END), 12, "model"),
-        ("load multiple in SRAM", _lines("ldm r1,{{r4,r5,r6,r7}}", N, (2, W), END), 16, "model"),
+        ("load in SRAM", _lines("ldr r0,[r1]", N, (2, W), END), 10, "model"),
+        ("load multiple in SRAM", _lines("ldm r1,{{r4,r5,r6,r7}}", N, (2, W), END), 14, "model"),
     )
 )
 
@@ -228,12 +228,22 @@ MODEL: Sequence[MicroBenchmark] = tuple(
     MicroBenchmark(name, code, cycles, "model")
     for name, code, cycles in (
         ("return by LR", "bx lr", 3),
+        (
+            "address from a floating-point register",
+            _lines("vmov s0,r3", "vmov r1,s0", "ldr r2,[r1]", _ADD, END),
+            8,
+        ),
+        (
+            "address from two of them",
+            _lines("vmov s0,s1,r3,r4", "vmov r1,r2,s0,s1", "ldr r2,[r1]", _ADD, END),
+            9,
+        ),
         ("return by the stack", "pop {{r4,pc}}", 5),
         ("push, then pop", _lines("push {{r4-r7}}", "pop {{r4-r7}}", END), 13),
-        ("load before wide", _lines("ldr.w r0,[r1]", (4, W), END), 9),
-        ("four such groups", _lines(*["ldr.w r0,[r1]", (4, W)] * 4, END), 30),
+        ("load before wide", _lines("ldr.w r0,[r1]", (4, W), END), 8),
+        ("four such groups", _lines(*["ldr.w r0,[r1]", (4, W)] * 4, END), 26),
         ("load and two adds", _lines(*["ldr r0,[r1]", "adds r2,r2,#1", "adds r5,r5,#1"] * 4, END), 18),
-        ("load multiple before wide", _lines(N, "ldm.w r2,{{r4,r5,r6,r7}}", (3, W), END), 13),
+        ("load multiple before wide", _lines(N, "ldm.w r2,{{r4,r5,r6,r7}}", (3, W), END), 12),
         ("unaligned wide loads", _lines(N, (5, "ldr.w r0,[r1]"), W, END), 14),
         ("aligned wide loads", _lines((5, "ldr.w r0,[r1]"), W, END), 9),
     )

@@ -16,6 +16,7 @@ from mcusim import core
 from mcusim.core import library
 from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, Stop, TrackedBank, Watch
 from mcusim.timing.model import TimingModel
+from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS
 
 ROWS = [pytest.param(i, b, id=b.name) for i, b in enumerate(MICRO_BENCHMARKS)]
 SRAM_CODE = 0x20010000
@@ -41,7 +42,7 @@ def test_python_model(index: int, benchmark: MicroBenchmark, assembled: tuple[by
     assert sum(cost.instruction_cycles) == cost.cycles
 
 
-@pytest.mark.parametrize("variant", ["m1", "m2", "m5"])
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
 def test_native_model_equals_python_model(variant: str, assembled: tuple[bytes, list[Snippet]]) -> None:
     model = TimingModel(variant)
     timing = library.timing_table(model)
@@ -97,7 +98,7 @@ def test_executed(
         uc.reg_write(arm_const.UC_ARM_REG_R0, RAM)
     target = FunctionRange(snippet.target, snippet.target + 2, Watch.STOP)
     bank = TrackedBank((RAM,), memoryview(ram).cast("B"))
-    spec = CoreSpec("m5", [CodeRegion(origin, memoryview(code))], [], [target], tracked=[bank])
+    spec = CoreSpec(DEFAULT_VARIANT, [CodeRegion(origin, memoryview(code))], [], [target], tracked=[bank])
     watcher = core.create(uc, spec, prefer)
     watcher.begin(snippet.entry, STACK, snippet.target)
     _run(uc, watcher, snippet.entry)

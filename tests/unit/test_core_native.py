@@ -138,5 +138,5 @@ def test_without_the_library_the_twin_runs_and_says_so(
 
 
 def test_unknown_timing_model() -> None:
-    with pytest.raises(UsageError, match="no timing model named 'm7'; known are m1, m2, m5"):
+    with pytest.raises(UsageError, match="no timing model named 'm7'; known are m1, m2, m5, m6"):
         TimingModel("m7")

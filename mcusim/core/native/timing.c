@@ -26,6 +26,7 @@ enum {
     P_SYSTEM_LATENCY = 41,
     P_SYSTEM_INTERVAL = 42,
     P_SYSTEM_DATA = 43,
+    P_ADDRESS_FROM_VMOV = 44,
 };
 
 /* Lowest address that the system bus serves: code there is fetched by it, beside data. */
@@ -143,6 +144,9 @@ static int32_t stall_of(hazards *state, const mcusim_instruction *current) {
     }
     if (is_alu(previous->kind) && feeds_address(previous, current)) {
         stall += parameters[P_ADDRESS_FROM_ALU];
+    }
+    if (previous->kind == KIND_FP_MOVE && feeds_address(previous, current)) {
+        stall += parameters[P_ADDRESS_FROM_VMOV];
     }
     if (!charged && shares_written_base(previous, current)) {
         stall += parameters[P_WRITE_BACK_BASE];
