@@ -11,7 +11,7 @@ from mcusim import trace
 from mcusim.errors import InputError
 from mcusim.profile import flash_reads
 from mcusim.profile.execution import Execution, unpack
-from mcusim.timing.flash import FlashTiming
+from mcusim.timing.flash import FlashRange
 from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 from mcusim.timing.rules import Bound
 
@@ -34,11 +34,11 @@ def with_bounds(document: trace.Trace) -> trace.Trace:
 
 
 def recost(
-    document: trace.Trace, *, model: str, chip: trace.ChipInfo, flash: FlashTiming | None = None
+    document: trace.Trace, *, model: str, chip: trace.ChipInfo, flash: FlashRange | None = None
 ) -> trace.Trace:
     """The trace that a run of the same firmware with the same inputs on ``chip`` would give.
 
-    ``flash``: the chip's, if its wait states are to be charged. Cycles are exact but for one thing: how much
+    ``flash``: the chip's, if that is another one than the run's. Cycles are exact but for one thing: how much
     of its waiting prefetch hides is as under the model that the firmware was run with. Host figures stay
     those of the run. Hot instructions are left out where others would wait. Raises InputError if the trace
     does not hold its execution, or no reads of a flash like this one, and UsageError for an unknown model.
@@ -47,36 +47,43 @@ def recost(
         raise InputError("the trace does not hold what was executed, so it cannot be costed again")
     execution = unpack(document.execution)
     waits = _more_waits(document, document.execution, chip, flash)
-    low, best, high = (_costs(document, execution, model, bound, waits) for bound in Bound)
+    low, best, high = (_costs(document, execution, model, bound, waits[bound]) for bound in Bound)
     again = _with_costs(document, best)
     again = msgspec.structs.replace(
         again,
         chip=chip,
         timing=_timing(model, document, chip.wait_states),
         totals=msgspec.structs.replace(again.totals, seconds=again.totals.cycles / chip.clock_hz),
-        hot_instructions=() if any(waits) else _hot_instructions(document, execution, model),
+        hot_instructions=() if any(waits[Bound.BEST]) else _hot_instructions(document, execution, model),
     )
     return _with_bounds(again, low, high)
 
 
 def _more_waits(
-    document: trace.Trace, packed: trace.Execution, chip: trace.ChipInfo, flash: FlashTiming | None
-) -> list[int]:
-    """Cycles per place that reads of ``flash`` take more than those of the run's did."""
+    document: trace.Trace, packed: trace.Execution, chip: trace.ChipInfo, flash: FlashRange | None
+) -> dict[Bound, list[int]]:
+    """Cycles per place that reads of ``flash`` take more than those of the run's did, at each bound."""
     before, places = document.chip, len(packed.places)
     if chip.wait_states == before.wait_states and (chip.name == before.name or not chip.wait_states):
-        return [0] * places
+        return {bound: [0] * places for bound in Bound}
     if not packed.flashes:
         raise InputError(
             f"the trace is of {before.wait_states} wait states on {before.name} and does not say how often "
             "flash was read; run the firmware again with -o, and its trace can be costed at any number"
         )
-    old = flash_reads.place_waits(packed.flashes[0], before.wait_states, places)
-    kept = flash_reads.find(packed.flashes, flash) if flash else packed.flashes[0]
-    if kept is None:
-        raise InputError(f"the trace does not say how often a flash like that of {chip.name} would be read")
-    new = flash_reads.place_waits(kept, chip.wait_states, places)
-    return [after - now for after, now in zip(new, old, strict=True)]
+    found: Sequence[trace.FlashReads | None] = packed.flashes[:3]
+    if flash and chip.wait_states:
+        found = [flash_reads.find(packed.flashes, kind) for kind in flash]
+    more = {}
+    for bound, own, kept in zip((Bound.BEST, Bound.LOW, Bound.HIGH), packed.flashes, found, strict=False):
+        if kept is None:
+            raise InputError(
+                f"the trace does not say how often a flash like that of {chip.name} would be read"
+            )
+        old = flash_reads.place_waits(own, before.wait_states, places)
+        new = flash_reads.place_waits(kept, chip.wait_states, places)
+        more[bound] = [after - now for after, now in zip(new, old, strict=True)]
+    return more
 
 
 def _timing(model: str, document: trace.Trace, wait_states: int) -> trace.TimingInfo:
@@ -106,9 +113,14 @@ def _costs(
 
 
 def _with_bounds(document: trace.Trace, low: _Costs, high: _Costs) -> trace.Trace:
-    totals = msgspec.structs.replace(document.totals, cycles_low=sum(low.nodes), cycles_high=sum(high.nodes))
+    best = document.totals.cycles
+    totals = msgspec.structs.replace(
+        document.totals, cycles_low=min(sum(low.nodes), best), cycles_high=max(sum(high.nodes), best)
+    )
     layers = tuple(
-        msgspec.structs.replace(layer, cycles_low=least, cycles_high=most)
+        msgspec.structs.replace(
+            layer, cycles_low=min(least, layer.cycles), cycles_high=max(most, layer.cycles)
+        )
         for layer, least, most in zip(document.layers, low.layers, high.layers, strict=True)
     )
     return msgspec.structs.replace(document, totals=totals, layers=layers)

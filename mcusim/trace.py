@@ -249,14 +249,16 @@ class Inferences(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlashReads(msgspec.Struct, frozen=True, kw_only=True):
     """How often a kind of flash would be read, so that its wait states can be charged afterwards: where it
-    appears, lines, ways and bytes a line of its caches of ``code`` and ``data``, and whether it has a
-    ``prefetch``. ``reads`` is packed (see mcusim.profile.flash_reads)."""
+    appears, lines, ways and bytes a line of its caches of ``code`` and ``data``, and whether it has
+    a ``prefetch``; the rest is as in ``mcusim.timing.flash.FlashTiming``. ``reads`` is packed, see
+    ``mcusim.profile.flash_reads``."""
 
     starts: tuple[int, ...]
     code: tuple[int, int, int]
     data: tuple[int, int, int]
     prefetch: bool
     reads: str
+    runs_ahead: bool = True
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +266,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     code, and how often every linear run of it was executed in each place. ``places``: pairs of a node of the
     call tree and the layer it worked for (its position, -1 for none). ``other``: place, and low, best and
     high cycles spent there beside those of the runs. ``network_call``: function that is the network's.
-    ``flashes``: the chip's own, then others; empty where they were not surveyed."""
+    ``flashes``: the chip's own, as it most
+    likely is, at its fastest and at its slowest, then others; empty where they were not surveyed."""
 
     code: str
     runs: str

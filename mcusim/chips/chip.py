@@ -60,23 +60,45 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     line_bytes: Positive
 
 
+class Caches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Caches of code and of constants."""
+
+    code: Cache
+    data: Cache
+
+
 class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What lies between flash and core. ``prefetch`` reads the line of code behind the present one."""
+    """What lies between flash and core: caches whose lines are what one read of the flash gives, and whether
+    the line of code behind the present one is prefetched. ``low`` and ``high`` are the caches where another
+    reading of the manual makes them fastest and slowest."""
 
     code: Cache
     data: Cache
     prefetch: bool
     source: str
+    low: Caches | None = None
+    high: Caches | None = None
+
+
+class Supply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At a supply of ``volts`` (from, to): ``fastest`` as in ``Flash``, and whether prefetch may be on."""
+
+    volts: tuple[float, float]
+    fastest: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
+    source: str
+    prefetch: bool = True
 
 
 class Flash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Wait states of the flash as the cycle model charges them by default. ``fastest``: the highest clock in
-    Hz at 0, 1, ... wait states, by which those of another clock are chosen; empty where none are needed."""
+    Hz at 0, 1, ... wait states, by which those of another clock are chosen; empty where none are needed. At
+    other voltages of the supply than the usual one ``supplies`` tells."""
 
     wait_states: Annotated[int, msgspec.Meta(ge=0)]
     source: str
-    fastest: tuple[Positive, ...] = ()
+    fastest: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] = ()
     fastest_source: str = ""
+    supplies: tuple[Supply, ...] = ()
     accelerator: Accelerator | None = None
 
 
@@ -115,16 +137,23 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return next((region for region in self.regions if region.holds(address, size)), None)
 
 
-def adjusted(chip: Chip, clock_hz: int | None = None, wait_states: int | None = None) -> Chip:
-    """The chip at another clock, with the wait states that its manual asks for at that, or with those given.
+def adjusted(
+    chip: Chip, clock_hz: int | None = None, wait_states: int | None = None, volts: float | None = None
+) -> Chip:
+    """The chip at another clock, with the wait states that its manual asks for at that and at a supply of
+    ``volts`` (None: the usual one), or with those given.
 
-    Raises UsageError for a clock above the chip's highest one.
+    Raises UsageError for a clock above the chip's highest one, and for a supply that is not described.
     """
+    if volts is not None:
+        chip = _supplied(chip, volts)
     if clock_hz is not None:
         flash = chip.flash_timing
         enough = [states for states, hz in enumerate(flash.fastest) if clock_hz <= hz]
         if clock_hz > chip.clock.hz or (flash.fastest and not enough):
-            raise UsageError(f"{chip.name} runs at {chip.clock.hz / 1e6:g} MHz at most")
+            most = min(chip.clock.hz, max(flash.fastest, default=chip.clock.hz))
+            supply = "" if volts is None else f" with a supply of {volts:g} V"
+            raise UsageError(f"{chip.name} runs at {most / 1e6:g} MHz at most{supply}")
         chip = msgspec.structs.replace(chip, clock=Clock(hz=clock_hz, source="chosen"))
         if wait_states is None:
             wait_states = enough[0] if enough else 0
@@ -132,6 +161,21 @@ def adjusted(chip: Chip, clock_hz: int | None = None, wait_states: int | None = 
         flash = msgspec.structs.replace(chip.flash_timing, wait_states=wait_states)
         chip = msgspec.structs.replace(chip, flash_timing=flash)
     return chip
+
+
+def _supplied(chip: Chip, volts: float) -> Chip:
+    flash = chip.flash_timing
+    found = [supply for supply in flash.supplies if supply.volts[0] <= volts < supply.volts[1]]
+    if not found:
+        usual = max((supply.volts[1] for supply in flash.supplies), default=None)
+        if usual is not None and usual <= volts:
+            return chip
+        raise UsageError(f"{chip.name}: it is not known how many wait states a supply of {volts:g} V needs")
+    accelerator = flash.accelerator
+    if accelerator and not found[0].prefetch:
+        accelerator = msgspec.structs.replace(accelerator, prefetch=False)
+    flash = msgspec.structs.replace(flash, fastest=found[0].fastest, accelerator=accelerator)
+    return msgspec.structs.replace(chip, flash_timing=flash)
 
 
 def names() -> tuple[str, ...]:
@@ -186,7 +230,8 @@ def _unknown(name: str) -> str:
 def _problem(chip: Chip) -> str | None:
     """What is wrong with a chip whose fields have the right types, or None."""
     accelerator = chip.flash_timing.accelerator
-    caches = (accelerator.code, accelerator.data) if accelerator else ()
+    sets = (accelerator, accelerator.low, accelerator.high) if accelerator else ()
+    caches = [cache for both in sets if both for cache in (both.code, both.data)]
     if any(cache.lines % cache.ways for cache in caches):
         return "a cache's lines are not a multiple of its ways"
     return _region_problem(chip)

@@ -25,7 +25,10 @@ TimingOption = Annotated[
     str, typer.Option("--timing", metavar="NAME", help="Fetch machine of the timing model: m1, m2, m5 or m6.")
 ]
 ClockOption = Annotated[
-    str | None, typer.Option("--clock", metavar="FREQUENCY", help="Core clock, such as 84MHz or 84000000.")
+    str | None,
+    typer.Option(
+        "--clock", metavar="FREQUENCY", help="Core clock, such as 84MHz, or 84MHz@2.4V for the supply."
+    ),
 ]
 WaitStatesOption = Annotated[
     int | None,

@@ -10,7 +10,7 @@ import typer
 from mcusim.cli.options import ClockOption, ForceOption, QuietOption, WaitStatesOption
 
 if TYPE_CHECKING:
-    from mcusim.timing.flash import FlashTiming
+    from mcusim.timing.flash import FlashRange
     from mcusim.trace import ChipInfo, Trace
 
 NAME = "recost"
@@ -51,7 +51,7 @@ def command(
 
 def _target(
     kept: Trace, name: str | None, clock: str | None, wait_states: int | None
-) -> tuple[ChipInfo, FlashTiming | None]:
+) -> tuple[ChipInfo, FlashRange | None]:
     """The chip to cost for and its flash; the trace's chip as it was where nothing else is said."""
     import msgspec
 
@@ -59,7 +59,7 @@ def _target(
     from mcusim.cli.values import chip_at
     from mcusim.errors import UsageError
     from mcusim.profile.document import chip_info
-    from mcusim.timing.chip_flash import flash_timing
+    from mcusim.timing.chip_flash import flash_range
 
     if name is None and clock is None and wait_states is None:
         return kept.chip, None
@@ -71,4 +71,4 @@ def _target(
     info = chip_info(chip)
     if name is None and clock is None:
         info = msgspec.structs.replace(info, clock_hz=kept.chip.clock_hz)
-    return info, flash_timing(chip)
+    return info, flash_range(chip)

@@ -22,8 +22,21 @@ def frequency(text: str) -> int:
     return round(hertz)
 
 
+def voltage(text: str) -> float:
+    """Volts of "2.4V" or "2.4"; raises UsageError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*v?", text.strip().lower())
+    if match is None:
+        raise UsageError(f"{text!r} is not a voltage such as 2.4V")
+    return float(match[1])
+
+
 def chip_at(name: str, clock: str | None, wait_states: int | None) -> Chip:
-    """The chip of that name or file at a clock, with its or the given wait states; see ``chips.adjusted``."""
+    """The chip of that name or file at a clock ("84MHz", with the supply "84MHz@2.4V"), with its or the given
+    wait states; see ``chips.adjusted``."""
     from mcusim import chips
 
-    return chips.adjusted(chips.load(name), frequency(clock) if clock else None, wait_states)
+    chip = chips.load(name)
+    if clock is None:
+        return chips.adjusted(chip, wait_states=wait_states)
+    hertz, _, supply = clock.partition("@")
+    return chips.adjusted(chip, frequency(hertz), wait_states, voltage(supply) if supply else None)

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 11
+ABI = 12
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -131,6 +131,7 @@ class Flash(Structure):
         ("code", Cache),
         ("data", Cache),
         ("prefetch", c_uint32),
+        ("runs_ahead", c_uint32),
     )
 
 

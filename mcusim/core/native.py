@@ -105,7 +105,7 @@ def _flash(flash: FlashTiming | None) -> lib.Flash:
         return lib.Flash()
     starts = (c_uint32 * 2)(flash.starts[0], flash.starts[-1])
     code, data = _cache(flash.code), _cache(flash.data)
-    return lib.Flash(starts, flash.size, flash.wait_states, code, data, flash.prefetch)
+    return lib.Flash(starts, flash.size, flash.wait_states, code, data, flash.prefetch, flash.runs_ahead)
 
 
 class NativeCore:

@@ -36,7 +36,8 @@ from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import NULL_BYTES, Access, Blame
 from mcusim.machine.memory import DebugPort, Memory
-from mcusim.timing.chip_flash import flash_timing, flashes_beside
+from mcusim.timing.chip_flash import flash_range, flash_timing, flashes_beside
+from mcusim.timing.flash import FlashTiming
 from mcusim.timing.pipeline import DEFAULT_VARIANT
 
 if TYPE_CHECKING:
@@ -312,11 +313,17 @@ class Machine:
             stack_limit=image.stack_limit or 0,
             cycle_limit=self._setup.cycle_limit,
             flash=flash_timing(chip),
-            surveyed=flashes_beside(chip) if self._setup.survey_flashes else (),
+            surveyed=self._surveyed(chip),
             hash_accesses=self._setup.hash_accesses,
             null_end=NULL_BYTES,
             null_stops=not self._setup.allow_null and not image.occupies(0, NULL_BYTES),
         )
+
+    def _surveyed(self, chip: Chip) -> tuple[FlashTiming, ...]:
+        """The chip's own flash tells how far its waiting may be off."""
+        if self._setup.survey_flashes:
+            return flashes_beside(chip)
+        return tuple(flash_range(chip)) if chip.wait_states else ()
 
     def _tracked_banks(self) -> tuple[TrackedBank, ...]:
         if not self._setup.measure_sram:

@@ -106,16 +106,33 @@ def record(
     for node, place in zip(counts.nodes, place_of, strict=True):
         spent[place] += node.cycles_self
     of_runs = execution.place_cycles(TimingModel(model), len(places))
-    other = [(i, total - own) for i, (total, own) in enumerate(zip(spent, of_runs, strict=True))]
+    other = [total - own for total, own in zip(spent, of_runs, strict=True)]
+    flashes = flash_reads.record(surveyed, counts.flash_reads, place_of)
     code, runs = pack(execution)
     return trace.Execution(
         code=code,
         runs=runs,
         places=tuple(places),
-        other=tuple((place, more, more, more) for place, more in other if more),
+        other=_with_waiting(other, flashes, surveyed),
         network_call=_network_call(profile, image),
-        flashes=flash_reads.record(surveyed, counts.flash_reads, place_of),
+        flashes=flashes,
     )
+
+
+def _with_waiting(
+    other: Sequence[int], flashes: Sequence[trace.FlashReads], surveyed: Sequence[FlashTiming]
+) -> tuple[tuple[int, int, int, int], ...]:
+    """Place, and low, best and high cycles beside those of the runs; the chip's own flash comes first."""
+    best, low, high = (
+        (flash_reads.place_waits(kept, surveyed[0].wait_states, len(other)) for kept in flashes[:3])
+        if flashes
+        else ([0] * len(other),) * 3
+    )
+    rows = (
+        (place, more - best[place] + low[place], more, more - best[place] + high[place])
+        for place, more in enumerate(other)
+    )
+    return tuple(row for row in rows if any(row[1:]))
 
 
 def _network_call(profile: Profile, image: Image) -> int:

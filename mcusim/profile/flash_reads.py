@@ -38,6 +38,7 @@ def _packed(flash: FlashTiming, rows: Sequence[Sequence[int]], place_of: Sequenc
         data=_shape(flash.data),
         prefetch=flash.prefetch,
         reads=compressed(columns.tobytes()),
+        runs_ahead=flash.runs_ahead,
     )
 
 
@@ -57,12 +58,16 @@ def place_waits(kept: trace.FlashReads, wait_states: int, places: int) -> list[i
 
 
 def _rows(text: str) -> Iterator[tuple[int, int, int]]:
-    """Place, cycles that prefetch did before, and number of reads. Raises ValueError."""
+    """Place, cycles of waiting that are hidden, and number of reads. Raises ValueError."""
     columns = np.frombuffer(expanded(text), _LONG).reshape(_COLUMNS, -1)
     return zip(*columns.tolist(), strict=True)
 
 
 def find(flashes: Sequence[trace.FlashReads], flash: FlashTiming) -> trace.FlashReads | None:
     """Reads of a flash of this kind, None if it was not surveyed."""
-    kind = (tuple(flash.starts), _shape(flash.code), _shape(flash.data), flash.prefetch)
-    return next((f for f in flashes if (f.starts, f.code, f.data, f.prefetch) == kind), None)
+    return next((kept for kept in flashes if _kind(kept) == flash.kind), None)
+
+
+def _kind(kept: trace.FlashReads) -> tuple[object, ...]:
+    """As ``FlashTiming.kind``."""
+    return kept.starts, CacheShape(*kept.code), CacheShape(*kept.data), kept.prefetch, kept.runs_ahead

@@ -1,17 +1,25 @@
 """Flash with wait states, and the caches and the prefetch between it and the core.
 
-Code is fetched along linear runs, line by line. A line that is the present one or is cached costs nothing,
-any other one the wait states. With prefetch the line behind the present one is read while that is
-executed: it costs what is missing then. Constants are read by address, through a cache of their own.
+Code is fetched along linear runs, line by line; a line is what one read of the flash gives. One that is
+the present one or is cached costs nothing, any other one the wait states. With prefetch the line behind the
+present one is read while that is executed: it costs what is missing then. Without, the fetch unit still runs
+ahead of execution by the words that it holds. Constants are read by address, through a cache of their own.
+
+What manuals leave open is told by two more flashes beside the best one, see ``FlashRange``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+WORD = 4
 
 AHEAD = 16
 """Counters of ``FlashUnit.missing_lines``: as many as there can be wait states, and none."""
+
+HELD_WORDS = 3
+"""Words of code that the fetch unit holds (see ``mcusim.timing.pipeline``)."""
 
 NO_LINE = -2
 """Before the first read; no line is behind it."""
@@ -33,7 +41,10 @@ class CacheShape:
 
 @dataclass(frozen=True)
 class FlashTiming:
-    """Flash of ``size`` bytes that appears at ``starts``, with what its reads cost."""
+    """Flash of ``size`` bytes that appears at ``starts``, with what its reads cost.
+
+    ``runs_ahead``: words that the fetch unit holds hide part of the waiting where there is no prefetch.
+    """
 
     starts: Sequence[int]
     size: int
@@ -41,15 +52,33 @@ class FlashTiming:
     code: CacheShape
     data: CacheShape
     prefetch: bool
+    runs_ahead: bool = True
 
     def is_like(self, other: FlashTiming) -> bool:
         """Whether reads of the one wait when those of the other do, if for another number of cycles."""
-        shape, others = (self.code, self.data, self.prefetch), (other.code, other.data, other.prefetch)
-        return shape == others and tuple(self.starts) == tuple(other.starts)
+        return self.kind == other.kind
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """All but size and wait states."""
+        return tuple(self.starts), self.code, self.data, self.prefetch, self.runs_ahead
 
     def offset(self, address: int) -> int | None:
         """From the start of flash, None outside."""
         return next((address - s for s in self.starts if 0 <= address - s < self.size), None)
+
+
+@dataclass(frozen=True)
+class FlashRange:
+    """A flash as it most likely is, and with what manuals leave open decided for the fastest and for the
+    slowest."""
+
+    best: FlashTiming
+    low: FlashTiming
+    high: FlashTiming
+
+    def __iter__(self) -> Iterator[FlashTiming]:
+        return iter((self.best, self.low, self.high))
 
 
 class _Cache:
@@ -96,25 +125,36 @@ class FlashUnit:
         return sum(max(0, states - ahead) for ahead in self.missing_lines(start, end, cycles))
 
     def missing_lines(self, start: int, end: int, cycles: int) -> list[int]:
-        """For every line of that code that has to be read, the cycles of reading that prefetch did before it
-        is wanted. Wait states change neither."""
+        """For every line of that code that has to be read, the cycles of waiting that prefetch or running
+        ahead hides. Wait states change neither."""
         offset = self._timing.offset(start)
         if offset is None:
             return []
         size = self._timing.code.line_bytes
         # A run's cycles are spread evenly over its bytes.
         per_line = cycles * size // (end - start)
-        lines = range(offset // size, (offset + end - start - 1) // size + 1)
-        ahead = (self._fetch_line(line, per_line) for line in lines)
+        first = offset // size
+        ahead = [self._fetch_line(first, per_line, in_run=False)]
+        last = (offset + end - start - 1) // size
+        ahead += [self._fetch_line(line, per_line, in_run=True) for line in range(first + 1, last + 1)]
         return [cycles for cycles in ahead if cycles is not None]
 
-    def _fetch_line(self, line: int, cycles_before: int) -> int | None:
-        """Cycles of reading that are done already, None if the line is at hand."""
+    def _fetch_line(self, line: int, cycles_before: int, *, in_run: bool) -> int | None:
+        """Cycles of waiting that are hidden, None if the line is at hand; ``in_run``: the line before it is
+        of the same run."""
         present, self._line = self._line, line
         if line == present or self._code.holds(line):
             return None
         self._code.insert(line)
-        return max(0, cycles_before - 1) if self._timing.prefetch and line == present + 1 else 0
+        if self._timing.prefetch and line == present + 1:
+            return max(0, cycles_before - 1)
+        return self._run_ahead(cycles_before) if in_run and self._timing.runs_ahead else 0
+
+    def _run_ahead(self, cycles: int) -> int:
+        """What executing a line in ``cycles`` takes beyond a word a cycle, which is as fast as fetches go,
+        but no more than the words held by the fetch unit last."""
+        words = self._timing.code.line_bytes // WORD
+        return max(0, min(cycles - words, HELD_WORDS * cycles // words - 1))
 
     def read(self, address: int) -> int:
         """Waiting for a constant at ``address``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mcusim import chips
+from mcusim.cli.values import chip_at
 from mcusim.errors import UsageError
 from mcusim.simulate import simulate
 from mcusim.trace import Trace
@@ -51,12 +52,61 @@ def test_layers_and_functions_carry_their_waiting(demo_elf: Demo) -> None:
         ("stm32f412zg", 100, 3),
         ("stm32l4r5", 120, 5),
         ("stm32l4r5", 80, 3),
+        ("nrf52840", 64, 2),
         ("mps2-an386", 25, 0),
     ],
 )
 def test_the_clock_picks_the_wait_states_of_the_manual(name: str, megahertz: int, states: int) -> None:
     chip = chips.adjusted(chips.load(name), clock_hz=megahertz * 1_000_000)
     assert (chip.clock_hz, chip.wait_states) == (megahertz * 1_000_000, states)
+
+
+@pytest.mark.parametrize(
+    ("volts", "megahertz", "states", "prefetch"),
+    [
+        (3.3, 168, 5, True),
+        (2.4, 144, 5, True),
+        (2.2, 144, 6, True),
+        (2.2, 168, 7, True),
+        (1.8, 160, 7, False),
+    ],
+)
+def test_a_lower_supply_needs_more_wait_states(
+    volts: float, megahertz: int, states: int, prefetch: bool
+) -> None:
+    chip = chip_at("stm32f407", f"{megahertz}MHz@{volts}V", None)
+    assert chip.wait_states == states
+    assert chip.flash_timing.accelerator is not None
+    assert chip.flash_timing.accelerator.prefetch is prefetch
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "complaint"),
+    [
+        ("stm32f407", "168MHz@1.9V", "stm32f407 runs at 160 MHz at most with a supply of 1.9 V"),
+        (
+            "stm32f407",
+            "20MHz@1.7V",
+            "stm32f407: it is not known how many wait states a supply of 1.7 V needs",
+        ),
+        ("stm32l4r5", "20MHz@3V", "stm32l4r5: it is not known how many"),
+        ("stm32f407", "20MHz@high", "'high' is not a voltage such as 2.4V"),
+    ],
+)
+def test_supplies_that_are_refused(name: str, clock: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        chip_at(name, clock, None)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_waiting_carries_its_uncertainty(demo_elf: Demo, name: str) -> None:
+    none, some = (_trace(demo_elf("network"), name, states) for states in (0, 5))
+    below, above = (
+        (t.totals.cycles - t.totals.cycles_low, t.totals.cycles_high - t.totals.cycles) for t in (none, some)
+    )
+    assert above[1] > below[1]
+    assert (above[0] > below[0]) == (name == "stm32l4r5")
+    assert all(layer.cycles_low <= layer.cycles <= layer.cycles_high for layer in some.layers)
 
 
 def test_a_clock_above_the_highest_is_refused() -> None:

@@ -14,6 +14,7 @@ START = 0x08000000
 CODE, DATA = CacheShape(4, 4, 16), CacheShape(2, 2, 16)
 FLASH = FlashTiming((START, 0), 1 << 16, 5, CODE, DATA, prefetch=True)
 NO_PREFETCH = dataclasses.replace(FLASH, prefetch=False)
+NOT_AHEAD = dataclasses.replace(NO_PREFETCH, runs_ahead=False)
 NO_CACHE = dataclasses.replace(NO_PREFETCH, code=CacheShape(0, 1, 16), data=CacheShape(0, 1, 16))
 
 RUNS = st.lists(
@@ -45,7 +46,25 @@ def test_a_loop_inside_the_cache_waits_once() -> None:
 
 def test_prefetch_hides_lines_that_take_long_enough() -> None:
     assert FlashUnit(FLASH).fetch(START, START + 64, 24) == 5
-    assert FlashUnit(NO_PREFETCH).fetch(START, START + 64, 24) == 4 * 5
+    assert FlashUnit(NOT_AHEAD).fetch(START, START + 64, 24) == 4 * 5
+
+
+@pytest.mark.parametrize(("cycles", "waited"), [(16, 4 * 5), (20, 5 + 3 * (5 - 1)), (24, 5 + 3 * (5 - 2))])
+def test_the_words_that_the_fetch_unit_holds_hide_what_code_takes_beyond_a_word_a_cycle(
+    cycles: int, waited: int
+) -> None:
+    assert FlashUnit(NO_PREFETCH).fetch(START, START + 64, cycles) == waited
+
+
+def test_held_words_last_only_so_long() -> None:
+    slow = dataclasses.replace(NO_PREFETCH, wait_states=15)
+    assert FlashUnit(slow).fetch(START, START + 32, 2 * 16) == 15 + 15 - (3 * 16 // 4 - 1)
+
+
+def test_a_branch_empties_the_fetch_unit() -> None:
+    unit = FlashUnit(NO_PREFETCH)
+    assert unit.fetch(START, START + 16, 12) == 5
+    assert unit.fetch(START + 16, START + 32, 12) == 5
 
 
 def test_the_least_recently_used_line_is_replaced() -> None:
@@ -80,6 +99,7 @@ def test_more_wait_states_never_cost_less(runs: list[tuple[int, int, int]], stat
 @given(RUNS)
 def test_what_helps_never_costs(runs: list[tuple[int, int, int]]) -> None:
     assert _waits(FLASH, runs) <= _waits(NO_PREFETCH, runs) <= _waits(NO_CACHE, runs)
+    assert _waits(NO_PREFETCH, runs) <= _waits(NOT_AHEAD, runs)
 
 
 @given(RUNS, st.integers(0, AHEAD - 1))

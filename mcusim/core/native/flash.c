@@ -7,6 +7,8 @@
 #define NO_LINE UINT32_MAX
 #define OUTSIDE UINT32_MAX
 
+enum { HELD_WORDS = 3, WORD = 4 };
+
 static void cache_init(flash_cache *cache, const mcusim_cache *shape) {
     cache->shape = *shape;
     cache->lines = allocate_zeroed((size_t)shape->sets * shape->ways, sizeof *cache->lines);
@@ -67,18 +69,34 @@ static uint32_t flash_offset(const mcusim_flash *timing, uint32_t address) {
     return OUTSIDE;
 }
 
-/* Whether the line has to be read; `ahead`: cycles of that which prefetch did before it is wanted. */
-static int line_misses(flash_unit *flash, uint32_t line, uint32_t cycles_before, uint32_t *ahead) {
+/* What executing a line in `cycles` takes beyond a word a cycle, which is as fast as fetches go, but no more
+ * than the words held by the fetch unit last. */
+static uint32_t run_ahead(const flash_unit *flash, uint32_t cycles) {
+    uint32_t words = flash->code.shape.line_bytes / WORD;
+    uint32_t longest = HELD_WORDS * cycles / words;
+    if (cycles <= words || !longest) {
+        return 0;
+    }
+    return cycles - words < longest - 1 ? cycles - words : longest - 1;
+}
+
+/* Whether the line has to be read; `ahead`: cycles of waiting that are hidden. The line before it is of the
+ * same run if `in_run`. */
+static int line_misses(flash_unit *flash, uint32_t line, uint32_t cycles_before, int in_run,
+                       uint32_t *ahead) {
+    const mcusim_flash *timing = flash->timing;
     uint32_t present = flash->line;
     flash->line = line;
     *ahead = 0;
     if (line == present || cache_holds(&flash->code, line)) {
         return 0;
     }
-    if (flash->timing->prefetch && present != NO_LINE && line == present + 1 && cycles_before > 1) {
-        *ahead = cycles_before - 1;
-    }
     cache_insert(&flash->code, line);
+    if (timing->prefetch && present != NO_LINE && line == present + 1) {
+        *ahead = cycles_before > 1 ? cycles_before - 1 : 0;
+    } else if (in_run && timing->runs_ahead) {
+        *ahead = run_ahead(flash, cycles_before);
+    }
     return 1;
 }
 
@@ -101,7 +119,7 @@ static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t 
     int steady = first == last || flash->line != first;
     for (uint32_t line = first; line <= last; ++line) {
         uint32_t ahead;
-        if (line_misses(flash, line, per_line, &ahead)) {
+        if (line_misses(flash, line, per_line, line != first, &ahead)) {
             steady = first == last;
             waited += flash->timing->wait_states > ahead ? flash->timing->wait_states - ahead : 0;
             if (by_ahead) {

@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 11
+#define MCUSIM_CORE_ABI 12
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -125,6 +125,7 @@ typedef struct {
     mcusim_cache code;
     mcusim_cache data;
     uint32_t prefetch;
+    uint32_t runs_ahead;
 } mcusim_flash;
 
 /* The emulator and the functions of its library that the core calls. */
