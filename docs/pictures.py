@@ -15,8 +15,8 @@ from mcusim import chips
 from mcusim.cli import demo, subjects
 from mcusim.cli.compare import notes_on
 from mcusim.cli.options import DEFAULT_CHIP
-from mcusim.report import compare, skyline, terminal
-from mcusim.report.drawing import svg
+from mcusim.cli.report import Colour, picture
+from mcusim.report import compare, terminal
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
@@ -38,9 +38,11 @@ def main() -> None:
     notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
     _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
-    drawing = skyline.picture([outcomes[text].trace for text in SCHEDULES])
-    assert drawing is not None
-    _write("memory.svg", svg.render(drawing))
+    _write("memory.svg", picture([outcomes[text].trace for text in SCHEDULES], "memory").decode())
+    compared = [outcomes[text].trace for text in COMPARED]
+    maps: tuple[tuple[str, Colour], ...] = (("map.png", "layer"), ("map-live.png", "live"))
+    for name, colour in maps:
+        _keep(name, picture(compared, "map", colour, as_png=True))
 
 
 def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:
@@ -59,8 +61,12 @@ def _draw(name: str, command: str, render: Callable[[Console], None]) -> None:
 
 
 def _write(name: str, svg: str) -> None:
+    _keep(name, _lean(svg).encode())
+
+
+def _keep(name: str, content: bytes) -> None:
     path = FOLDER / name
-    path.write_text(_lean(svg))
+    path.write_bytes(content)
     sys.stdout.write(f"{path}\n")
 
 

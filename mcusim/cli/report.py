@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mcusim.trace import Trace
 
 NAME = "report"
+Colour = Literal["layer", "live"]
 
 
 def command(
@@ -33,7 +34,7 @@ def command(
         typer.Option("--sources", metavar="FOLDER", help="Where source files are, beside this folder."),
     ] = None,
     colour: Annotated[
-        Literal["layer", "live"],
+        Colour,
         typer.Option("--colour", help="What colours of a map mean: the layer that wrote, or live and dead."),
     ] = "layer",
     force: ForceOption = False,
@@ -76,7 +77,7 @@ def page(trace: Trace, folders: list[Path]) -> str:
 def picture(
     traces: list[Trace],
     kind: Literal["memory", "map"],
-    colour: Literal["layer", "live"] = "layer",
+    colour: Colour = "layer",
     *,
     as_png: bool = False,
 ) -> bytes:

@@ -7,8 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -44,46 +42,6 @@ def test_the_example_passes_and_updates_write_equal_files(example: Path) -> None
     kept = baseline.read_bytes()
     assert "filter.json: written" not in run_suite(example, "--mcusim-update").stdout
     assert baseline.read_bytes() == kept
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """A Python of its own, into which the package was installed as users do; other packages are shared."""
-    pytest.importorskip("scikit_build_core", reason="the build backend is not installed")
-    folder = tmp_path / "environment"
-    venv.create(folder, symlinks=True)
-    python = folder / "bin" / "python"
-    answer = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    shared = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (Path(answer.stdout.strip()) / "shared.pth").write_text("\n".join(sorted(shared)))
-    options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
-    build = f"--config-settings=build-dir={tmp_path / 'build'}"
-    subprocess.run([python, "-m", "pip", "install", *options, build, ROOT], check=True)
-    return python
-
-
-def test_the_example_runs_where_the_package_is_only_installed(example: Path, elsewhere: Path) -> None:
-    """No option names the plugin, and no path leads to this source tree."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [elsewhere, "-m", "pytest", "-q"],
-        cwd=example,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
-    origin = [elsewhere, "-c", "import mcusim.core.library as it; print(it.__file__, it.load() is not None)"]
-    where = subprocess.run(origin, cwd=example, env=environment, capture_output=True, text=True, check=True)
-    assert where.stdout.startswith(str(elsewhere.parents[1]))
-    assert where.stdout.endswith("True\n")
 
 
 def test_a_slower_filter_fails_and_the_message_says_where(example: Path) -> None:
