@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 	$(BIN)/mcusim demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

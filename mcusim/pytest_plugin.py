@@ -115,6 +115,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells its notes to the process that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["mcusim"] = session.config.stash[_NOTES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the names make the hook
+    """A hook of pytest-xdist: take over what a worker noted."""
+    node.config.stash[_NOTES] += getattr(node, "workeroutput", {}).get("mcusim", [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Which baselines were written, and which could be better."""
     notes = config.stash[_NOTES]

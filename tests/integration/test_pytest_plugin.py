@@ -44,6 +44,13 @@ def test_the_example_passes_and_updates_write_equal_files(example: Path) -> None
     assert baseline.read_bytes() == kept
 
 
+def test_what_workers_write_is_said(example: Path) -> None:
+    (example / "traces" / "filter.json").unlink()
+    done = run_suite(example, "--mcusim-update", "-n", "2")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("traces/filter.json: written") == 1
+
+
 def test_a_slower_filter_fails_and_the_message_says_where(example: Path) -> None:
     source = example / "firmware" / "filter.c"
     source.write_text(source.read_text().replace("TAPS = 32", "TAPS = 64"))
