@@ -180,11 +180,15 @@ def _overlap(
         if lowering is not None and not lowering.alias_ok:
             return None
         return _alias(ranges, position, target, dying)
+    kernel = lowered.get(op.index)
+    if dying and sharing == "rows" and kernel is not None and kernel.pixels_at_once:
+        distance = _pixel_distance(graph, ranges, position, op)
+        if distance is not None:
+            return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)))
     whole_sharing = sharing == "rows" and op.kind in spatial.WINDOWED
     if not dying or not (whole_sharing or spatial.keeps_channels(graph, op)):
         return None
-    distance = _distance(graph, ranges, position, op, lowered.get(op.index))
-    kernel = lowered.get(op.index)
+    distance = _distance(graph, ranges, position, op, kernel)
     merges = kernel is None or kernel.merge_rows or kernel.rows_per_call > ranges.most_rows_ahead
     return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
 
@@ -244,6 +248,27 @@ def _distance(
         for into, out in set(spans)
         for w_in, w_out in set(widths)
     )
+
+
+def _pixel_distance(graph: Graph, ranges: LiveRanges, position: int, op: Operator) -> int | None:
+    """How many bytes before its input an output must start whose kernel writes every pixel when it has read
+    it; None where they do not lie pixel by pixel alike. If the output's pixels have C bytes more, it is C for
+    all of them but the last."""
+    source, target = graph.input_of(op), graph.output_of(op)
+    inside, made = spatial.extent(source), spatial.extent(target)
+    pixels, wider = made.height * made.width, made.channels - inside.channels
+    if op.kind is OpKind.FULLY_CONNECTED:
+        outputs, depth = graph.input_of(op, 1).shape
+        pixels, wider = target.elements // outputs, outputs - depth
+    elif (inside.height, inside.width) != (made.height, made.width):
+        return None
+    stage = ranges.stage_at(position)
+    if stage is not None:
+        spans = (stage.geometry.rows, stage.geometry.columns)
+        if any(along[source.index] != along[target.index] for along in spans):
+            return None
+        pixels = stage.geometry.largest(target.index)
+    return align(max(0, (pixels - 1) * wider))
 
 
 def row_distance(op: Operator, source: Span, target: Span, rows_per_call: int, pitch: tuple[int, int]) -> int:

@@ -31,15 +31,14 @@ class Layout:
         """How an operator outside of patch stages sees one of its tensors: with its rows, or as one row
         of all pixels where the kernel allows. A dense layer's pixels are what its weights go over.
 
-        Convolutions of one pixel may do so even where the output lies over the input: they read two pixels,
-        then write two, and a distance that is enough for whole rows is enough for these.
+        Kernels that read some pixels, then write them, may do so even where the output lies over the input.
         """
         size = spatial.extent(self.graph.tensors[tensor])
         if op.kind is OpKind.FULLY_CONNECTED:
             outputs, depth = self.graph.input_of(op, 1).shape
             channels = outputs if tensor == op.outputs[0] else depth
             return spatial.Extent(1, size.bytes // channels, channels)
-        apart = self._runs_ahead(op) and op.kind is not OpKind.CONV_2D
+        apart = self._runs_ahead(op) and not self.lowered[op.index].pixels_at_once
         if not self.lowered[op.index].merge_rows or apart or self._broadcasts(op):
             return size
         divisors = (n for n in range(1, size.height + 1) if size.height % n == 0)
@@ -58,7 +57,7 @@ class Layout:
         return (
             self.lowered[op.index].merge_rows
             and not isinstance(stage, StreamStage)
-            and not self._runs_ahead(op)
+            and (not self._runs_ahead(op) or self.lowered[op.index].pixels_at_once > 0)
             and not any(self.lies_whole(tensor) for tensor in tensors)
             and len({(geometry.rows[t], geometry.columns[t]) for t in tensors}) == 1
             and geometry.largest(op.outputs[0]) <= LARGEST_ROW
@@ -127,7 +126,7 @@ def layout_of(
 
 def _scratch(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]) -> dict[int, Buffer]:
     """What kernels need beside their tensors: of a stream, whose operators take turns, the most for as
-    long as it runs. Rows that go to a kernel in one call, should the plan allow it, are none too wide for it."""
+    long as it runs. It is enough also for rows that go to a kernel in one call, if the plan allows that."""
     widest = Layout(graph, replace(ranges, overlaps=()), lowered)
     found: dict[int, Buffer] = {}
     for position, op in enumerate(graph.operators):

@@ -143,6 +143,7 @@ def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str,
         ("pretrainedResnet_quant", "layer", "sram", 50, 1),
         ("kws_ref_model", "layer", "sram", 17, 1),
         ("mcunet_vww", "layer", "sram", 92, 1),
+        ("ad01_int8", "layer", "sram", 3, 1),
     ],
 )
 def test_measured_peak(

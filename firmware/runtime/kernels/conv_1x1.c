@@ -1,9 +1,10 @@
 /* 1x1 convolution, stride 1, no padding, input channels a multiple of four; also dense layers, as one
  * pixel of as many channels as there are inputs.
  *
- * Two pixels at a time are widened into the scratch (4 bytes an input channel, widen.c) and multiplied by
- * gemm.c, whose layout, ranges and rounding apply; the last pixel of an odd row goes alone. Rows are
- * independent, so that a whole tensor may be one row. Never called with padding.
+ * Two pixels at a time are widened into the scratch (4 bytes an input channel, or 2 for a row of one pixel,
+ * widen.c) and multiplied by gemm.c, whose layout, ranges and rounding apply; the last pixel of an odd row
+ * goes alone. Outputs may be written over pixels that have been widened. Rows are independent, so that a
+ * whole tensor may be one row. Never called with padding.
  *
  * Bound: those of widen.c and gemm.c. */
 #include "mcu_kernels.h"

@@ -99,8 +99,9 @@ def _lower_1x1(matrix: Matrix, in_channels: int) -> LoweredOp:
         stride_w=1,
         pad_left=0,
         rows_per_call=1,
-        scratch_bytes=_constant_scratch(16 * quads),
+        scratch_bytes=lambda _in_width, out_width: 8 * quads * min(out_width, 2),
         merge_rows=True,
+        pixels_at_once=2,
     )
 
 

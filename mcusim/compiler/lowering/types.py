@@ -48,6 +48,8 @@ class LoweredOp:
     ``alias_ok``: the output may lie exactly on the input (or on the second input).
     ``merge_rows``: rows are independent of each other and of their borders, so that a contiguous
     tensor of H rows of W pixels may be passed as one row of H * W pixels.
+    ``pixels_at_once``: the kernel reads so many pixels of a row as a whole, then writes those pixels, and so
+    on, so that it may write over what it has read of its own row; 0 if it does not keep to that.
     ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
     that the operator reads and of all its outputs, as if each were one row of pixels; the geometry means
     nothing.
@@ -67,6 +69,7 @@ class LoweredOp:
     scratch_bytes: ScratchBytes
     alias_ok: bool = False
     merge_rows: bool = False
+    pixels_at_once: int = 0
     whole_tensors: bool = False
 
     def initialiser(self, symbols: Mapping[str, str]) -> str:
