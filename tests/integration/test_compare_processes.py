@@ -68,8 +68,9 @@ def test_several_processes_find_what_one_finds(
 
 
 def test_what_a_worker_finds_wrong_is_one_sentence(
-    elf: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+    elf: Callable[[str], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mcusim.cli.progress.SILENT_SECONDS", 600.0)
     assert invoke(["compare", elf("network"), elf("undefined"), elf("network")]) == FaultError.exit_code
     error = capsys.readouterr().err
     assert error.startswith("mcusim: ")
