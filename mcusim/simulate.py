@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from mcusim import __version__, chips, trace
 from mcusim import image as images
 from mcusim.chips import Chip
 from mcusim.core.interface import Watch
-from mcusim.errors import InputError, McusimError
+from mcusim.errors import InputError, McusimError, UsageError
 from mcusim.image import Image
 from mcusim.machine import EventKind, Machine, Setup, Snapshot
 from mcusim.machine.memory import PAINT, Memory
@@ -21,6 +21,7 @@ from mcusim.profile import build as build_profile
 from mcusim.profile import memory as memory_parts
 from mcusim.profile.hot import hot_instructions
 from mcusim.profile.marks import layer_marks
+from mcusim.profile.stacks import stacks
 from mcusim.recost import with_bounds
 from mcusim.timing.model import MODEL_VERSION, TimingModel, known_error
 from mcusim.timing.pipeline import DEFAULT_VARIANT
@@ -67,6 +68,7 @@ def simulate(
     capture: bool = False,
     survey_flashes: bool = False,
     allow_null: bool = False,
+    heap: str | None = None,
 ) -> SimulationResult:
     """Run ``elf`` on ``chip`` to its end.
 
@@ -75,11 +77,12 @@ def simulate(
     matches as layers, ``model`` names the fetch machine of the timing model, ``memory`` follows every access
     to SRAM, ``console`` gets the firmware's output.
     ``survey_flashes`` keeps what it takes to cost the trace again at other wait states, at some cost in time.
-    ``allow_null`` goes on behind reads through null pointers.
+    ``allow_null`` goes on behind reads through null pointers. ``heap`` names an array that an allocator of
+    the firmware gives memory from.
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
     """
-    image = images.load(elf)
+    image = _with_heap(images.load(elf), heap)
     chip = chips.load(chip) if isinstance(chip, str) else chip
     inferences = _inferences(image, inputs)
     marks = layer_marks(image, layers_regex)
@@ -88,7 +91,7 @@ def simulate(
         layer_names={
             mark.start: f"layer {mark.index} ({mark.op})" for mark in marks if mark.start is not None
         },
-        sram_cuts=_arena_cuts(image),
+        sram_cuts=_sram_cuts(image),
         cycle_limit=DEFAULT_MAX_CYCLES if max_cycles is None else max_cycles,
         console=console or (lambda _: None),
         core=core,
@@ -104,6 +107,15 @@ def simulate(
         return run.result()
     finally:
         machine.close()
+
+
+def _with_heap(image: Image, name: str | None) -> Image:
+    if name is None:
+        return image
+    array = image.symbol(name)
+    if array is None or not array.size or array.is_function:
+        raise UsageError(f"{image.path}: {name!r} is no array that could be the heap")
+    return replace(image, heap_symbol=name)
 
 
 def _inferences(image: Image, inputs: Sequence[Array]) -> list[list[Array]]:
@@ -123,12 +135,14 @@ def _watches(image: Image, marks: Sequence[LayerMark], capture: bool) -> Mapping
     return watches
 
 
-def _arena_cuts(image: Image) -> tuple[int, ...]:
-    """Start and end of the arena, so that its high-water mark is measured apart."""
-    if image.layers is None or not image.layers.arena.bytes:
-        return ()
-    symbol = image.symbol(image.layers.arena.symbol)
-    return (symbol.address, symbol.address + image.layers.arena.bytes) if symbol else ()
+def _sram_cuts(image: Image) -> tuple[int, ...]:
+    """Start and end of arena and heap, so that what happens in them is measured apart."""
+    cuts = list(image.heap or ())
+    arena = image.layers.arena if image.layers else None
+    symbol = image.symbol(arena.symbol) if arena else None
+    if arena and arena.bytes and symbol:
+        cuts += [symbol.address, symbol.address + arena.bytes]
+    return tuple(cuts)
 
 
 class _Run:
@@ -256,10 +270,10 @@ class _Run:
         self._memory = memory_parts.measure(
             self._image,
             self._chip,
-            stack_bytes=self._profile.stack_bytes,
-            stack_chain=self._profile.stack_chain,
+            stacks=stacks(self._image, self._chip, counts.stacks, self._machine.heap.range),
             parts=self._machine.spec.sram,
             counts=counts,
+            break_bytes=self._machine.heap.bytes,
             read=self._machine.memory.read,
             paint=PAINT,
         )

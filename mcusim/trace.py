@@ -106,7 +106,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """A stack that was used. ``pointer`` is "msp" or "psp"; ``name`` the symbol that it lies in, "main" for
     that of reset. ``bytes`` is its deepest point, with the calls made there, outermost first.
-    ``reserved_bytes`` is what the static data hold for it; 0 for a stack that counts by itself."""
+    ``reserved_bytes`` is what static data or heap hold for it; 0 for a stack that counts by itself."""
 
     name: str
     pointer: str

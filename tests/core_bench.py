@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,7 @@ class Bench:
     cycle_limit: int = 0
     model: str = DEFAULT_VARIANT
     surveyed: Sequence[FlashTiming] = ()
+    cuts: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         self.sram = (ctypes.c_uint8 * SRAM_SIZE)()
@@ -69,7 +71,7 @@ class Bench:
         spec = CoreSpec(
             self.model,
             [CodeRegion(ORIGIN, memoryview(self.program.code))],
-            [SramRegion(SRAM, memoryview(self.sram).cast("B"))],
+            self._regions(),
             self.program.functions(self.watches),
             self.stack_limit,
             self.cycle_limit,
@@ -77,6 +79,11 @@ class Bench:
             surveyed=self.surveyed,
         )
         self.core = core.create(self.uc, spec, self.prefer)
+
+    def _regions(self) -> list[SramRegion]:
+        """SRAM, cut at so many bytes from its start."""
+        whole, edges = memoryview(self.sram).cast("B"), [0, *self.cuts, SRAM_SIZE]
+        return [SramRegion(SRAM + low, whole[low:high]) for low, high in itertools.pairwise(edges)]
 
     def at(self, name: str) -> int:
         """Address of a symbol."""

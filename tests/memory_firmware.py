@@ -116,7 +116,7 @@ NOINLINE void thread_a(void) {
 
 NOINLINE void thread_b(void) {
     for (;;) {
-        sink += (uint32_t)recurse(demo_selector == 13 ? 20 : 3);
+        sink += (uint32_t)recurse(demo_selector == 13 ? 40 : 3);
         yield();
     }
 }

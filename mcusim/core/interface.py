@@ -78,10 +78,10 @@ class CoreSpec:
     ``stack_limit`` is the lowest address the stack pointer may have, 0 for none. Without ``tracked`` banks
     memory is not measured, and what depends on data is not charged: data that are not aligned, constants in
     flash, operands of divisions, loads and stores that were skipped. ``flash``: what its reads cost, None for
-    nothing. ``surveyed``: flashes whose reads are counted beside that, without charging them.
-    ``hash_accesses``: see ``MemoryCount.stream_hash``. ``null_end``: accesses below this address, by an
-    instruction whose address is not relative to itself, are taken for those of null pointers; they stop with
-    ``null_stops``.
+    nothing. ``surveyed``: flashes whose reads are counted beside that, without charging them. ``areas``:
+    memory [start, end) that may be stacks, sorted and without overlap. ``hash_accesses``: see
+    ``MemoryCount.stream_hash``. ``null_end``: accesses below this address, by an instruction whose address is
+    not relative to itself, are taken for those of null pointers; they stop with ``null_stops``.
     """
 
     model: str
@@ -93,6 +93,7 @@ class CoreSpec:
     tracked: Sequence[TrackedBank] = ()
     flash: FlashTiming | None = None
     surveyed: Sequence[FlashTiming] = ()
+    areas: Sequence[tuple[int, int]] = ()
     hash_accesses: bool = False
     null_end: int = 0
     null_stops: bool = False
@@ -130,8 +131,9 @@ class LayerRecord:
 
     ``touched_bytes`` counts the distinct SRAM bytes read or written between entry and return of any call;
     ``stack_bytes`` is the deepest stack below the stack pointer at entry; ``live_peak_bytes`` the most SRAM
-    bytes that at one moment of any call held a value still to be read, by the layer or after it. A call
-    that has not returned is not in the totals, but its bytes are.
+    bytes that at one moment of any call held a value still to be read, by the layer or after it;
+    ``unread_bytes`` those that it wrote and nobody ever read, each time counted. A call that has not returned
+    is not in the totals, but its bytes are.
     """
 
     function: int
@@ -141,6 +143,7 @@ class LayerRecord:
     touched_bytes: int
     stack_bytes: int
     live_peak_bytes: int = 0
+    unread_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,21 @@ class MemoryCount:
     null_reads: tuple[StrayRead, ...] = ()
     lost_accesses: int = 0
     stream_hash: int = 0
+    region_live_peaks: tuple[int, ...] = ()
+    """As ``live_peak_bytes``, for each of ``CoreSpec.sram`` by itself, without the heap."""
+    heap_live_peak_bytes: int = 0
+    """The same for what ``Core.set_heap`` named."""
+    live: tuple[tuple[int, int], ...] = ()
+    """Pairs of a cycle and the most bytes that were live from then to the next pair's cycle."""
+
+
+def live_over_time(columns: Sequence[int], width: int) -> tuple[tuple[int, int], ...]:
+    """``MemoryCount.live`` of the peaks in columns of ``width`` cycles; equal neighbours are one."""
+    return tuple(
+        (column * width, peak)
+        for column, peak in enumerate(columns)
+        if not column or peak != columns[column - 1]
+    )
 
 
 @dataclass(frozen=True)
@@ -193,17 +211,29 @@ class MemoryMap:
 
 
 @dataclass(frozen=True)
+class StackRecord:
+    """A stack, from ``top`` down to the ``lowest`` stack pointer seen, with the call chain of function
+    starts, outermost first, at that moment. ``area`` is the one of ``CoreSpec.areas`` that it lies in; its
+    pointer is PSP with ``is_process``, else MSP."""
+
+    top: int
+    lowest: int
+    chain: Sequence[int]
+    area: tuple[int, int] | None = None
+    is_process: bool = False
+
+
+@dataclass(frozen=True)
 class Counts:
-    """What a core knows when it is asked. ``sp_min`` is the lowest stack pointer seen (0: none), with
-    the call chain of function starts, outermost first, at that moment."""
+    """What a core knows when it is asked. ``stacks``: in the order in which they were taken up, that of reset
+    first."""
 
     cycles: int
     instructions: int
     runs: Sequence[RunCount]
     nodes: Sequence[CallNode]
     layers: Sequence[LayerRecord]
-    sp_min: int
-    sp_min_chain: Sequence[int]
+    stacks: Sequence[StackRecord]
     high_water: Sequence[int] = field(default_factory=tuple)
     """Per SRAM region: end of the highest written byte, relative to the region's start."""
     memory: MemoryCount = field(default_factory=MemoryCount)
@@ -264,6 +294,13 @@ class Core(Protocol):
         """``size`` bytes are read or written that no instruction accesses by itself: inputs, exception
         frames, segments loaded to SRAM. ``pc`` is the instruction to blame, 0 for none."""
 
+    def set_heap(self, start: int, end: int) -> None:
+        """Bytes [start, end) of one bank of SRAM are the heap, and so is what was before; forgotten by
+        ``begin``. Values that ended earlier count where they were."""
+
+    def set_stack_limit(self, limit: int) -> None:
+        """The lowest address that the main stack may have, from now on; 0 for none."""
+
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every access to an address that is not aligned stops (CCR.UNALIGN_TRP), not only those
         that always fault."""
@@ -272,8 +309,8 @@ class Core(Protocol):
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.
 
         A jump to the innermost return address is that return; else one to a function's start counts as its
-        call, to come back to where execution was; else one to an address on the shadow call stack returns
-        there.
+        call, to come back to where execution was; else it leaves the exception that was entered last; else,
+        to an address on the shadow call stack, it returns there. The stack pointer may have become another.
         """
 
     def finish(self, end: int) -> None:

@@ -25,7 +25,7 @@ from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
 
-ABI = 12
+ABI = 13
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -141,6 +141,12 @@ class Function(Structure):
     _fields_ = (("start", c_uint32), ("end", c_uint32), ("watch", c_uint32))
 
 
+class Area(Structure):
+    """mcusim_area"""
+
+    _fields_ = (("start", c_uint32), ("end", c_uint32))
+
+
 class Emulator(Structure):
     """mcusim_emulator"""
 
@@ -154,6 +160,7 @@ class Emulator(Structure):
         ("registers", c_void_p),
         ("core_registers", c_int32 * 15),
         ("status_register", c_int32),
+        ("control_register", c_int32),
         ("block_hook_kind", c_int32),
         ("code_hook_kind", c_int32),
         ("forget_code", c_int32),
@@ -174,6 +181,8 @@ class Spec(Structure):
         ("code", POINTER(Region)),
         ("sram", POINTER(Region)),
         ("functions", POINTER(Function)),
+        ("areas", POINTER(Area)),
+        ("area_count", c_uint32),
         ("surveyed_count", c_uint32),
         ("bank_count", c_uint32),
         ("tracked_bytes", c_uint32),
@@ -226,6 +235,7 @@ class LayerRow(Structure):
         ("stack_bytes", c_uint32),
         ("live_peak_bytes", c_uint32),
         ("unused", c_uint32),
+        ("unread_bytes", c_uint64),
     )
 
 
@@ -250,9 +260,21 @@ class Totals(Structure):
         ("runs", c_uint32),
         ("nodes", c_uint32),
         ("layers", c_uint32),
-        ("sp_min", c_uint32),
-        ("sp_min_node", c_int32),
+        ("stacks", c_uint32),
         ("current_node", c_int32),
+    )
+
+
+class StackRow(Structure):
+    """mcusim_stack_record"""
+
+    _fields_ = (
+        ("top", c_uint32),
+        ("lowest", c_uint32),
+        ("limit", c_uint32),
+        ("node", c_int32),
+        ("area", c_int32),
+        ("is_process", c_uint32),
     )
 
 
@@ -265,6 +287,8 @@ class MemoryRow(Structure):
         ("lost_accesses", c_uint64),
         ("stream_hash", c_uint64),
         ("live_peak_bytes", c_uint32),
+        ("heap_live_peak_bytes", c_uint32),
+        ("unused", c_uint32),
         ("unwritten", c_uint32),
         ("null_reads", c_uint32),
         ("waits", c_uint32),
@@ -329,6 +353,8 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_resume": (None, (_CORE,)),
     "mcusim_core_pause": (None, (_CORE, c_uint32)),
     "mcusim_core_note": (None, (_CORE, c_uint32, c_uint32, c_uint32, c_int32)),
+    "mcusim_core_set_heap": (None, (_CORE, c_uint32, c_uint32)),
+    "mcusim_core_set_stack_limit": (None, (_CORE, c_uint32)),
     "mcusim_core_trap_unaligned": (None, (_CORE, c_int32)),
     "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),
     "mcusim_core_finish": (None, (_CORE, c_uint32)),
@@ -339,9 +365,11 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_totals": (None, (_CORE, POINTER(Totals))),
     "mcusim_core_runs": (None, (_CORE, POINTER(RunRow))),
     "mcusim_core_nodes": (None, (_CORE, POINTER(NodeRow))),
+    "mcusim_core_stacks": (None, (_CORE, POINTER(StackRow))),
     "mcusim_core_layers": (None, (_CORE, POINTER(LayerRow))),
     "mcusim_core_high_water": (None, (_CORE, POINTER(c_uint32))),
     "mcusim_core_memory": (None, (_CORE, POINTER(MemoryRow))),
+    "mcusim_core_live_peaks": (None, (_CORE, POINTER(c_uint32), POINTER(c_uint32))),
     "mcusim_core_map": (None, (_CORE, POINTER(MapRow))),
     "mcusim_core_map_rows": (None, (_CORE, POINTER(c_uint32), POINTER(c_int16), POINTER(c_uint64))),
     "mcusim_core_unwritten": (None, (_CORE, POINTER(StrayRow))),

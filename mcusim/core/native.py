@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import byref, c_int16, c_uint32, c_uint64, c_void_p
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from mcusim.core.interface import (
     MemoryMap,
     RunCount,
     SramRegion,
+    StackRecord,
     Stop,
     StopState,
     StrayRead,
     TrackedBank,
+    live_over_time,
 )
 from mcusim.timing.flash import AHEAD, CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
@@ -89,6 +92,7 @@ def _emulator(uc: Uc) -> lib.Emulator:
         registers=registers.find(uc),
         core_registers=_CORE_REGISTERS,
         status_register=arm_const.UC_ARM_REG_XPSR,
+        control_register=arm_const.UC_ARM_REG_CONTROL,
         code_hook_kind=UC_HOOK_CODE,
         forget_code=ctypes.c_int32(_FORGET_CODE).value,
         block_hook_kind=UC_HOOK_BLOCK,
@@ -119,7 +123,8 @@ class NativeCore:
         code, sram, functions = _regions(spec.code), _regions(spec.sram), _functions(spec.functions)
         banks = _banks(spec.tracked, spec.code)
         surveyed = (lib.Flash * len(spec.surveyed))(*map(_flash, spec.surveyed))
-        self._kept = (spec, code, sram, functions, banks, surveyed)
+        areas = (lib.Area * len(spec.areas))(*(lib.Area(*area) for area in spec.areas))
+        self._kept = (spec, code, sram, functions, banks, surveyed, areas)
         native = lib.Spec(
             emulator=_emulator(uc),
             timing=ctypes.pointer(self._timing),
@@ -133,6 +138,8 @@ class NativeCore:
             code=code,
             sram=sram,
             functions=functions,
+            areas=areas,
+            area_count=len(areas),
             code_count=len(code),
             sram_count=len(sram),
             function_count=len(functions),
@@ -184,6 +191,14 @@ class NativeCore:
         """An access that no instruction makes by itself."""
         self._library.mcusim_core_note(self._handle, pc, address, size, store)
 
+    def set_heap(self, start: int, end: int) -> None:
+        """Where the heap is."""
+        self._library.mcusim_core_set_heap(self._handle, start, end)
+
+    def set_stack_limit(self, limit: int) -> None:
+        """The lowest address that the main stack may have."""
+        self._library.mcusim_core_set_stack_limit(self._handle, limit)
+
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every unaligned access stops."""
         self._library.mcusim_core_trap_unaligned(self._handle, traps)
@@ -206,6 +221,9 @@ class NativeCore:
         """Everything counted so far; runs sorted by address."""
         totals = self._totals()
         memory, waits = self._memory()
+        memory_map = self._memory_map() if self._kept[4] else None
+        if memory_map is not None:
+            memory = self._with_live_peaks(memory, memory_map)
         nodes = self._nodes(totals.nodes)
         high_water = (c_uint32 * len(self._kept[2]))()
         self._library.mcusim_core_high_water(self._handle, high_water)
@@ -215,13 +233,12 @@ class NativeCore:
             runs=self._runs(totals.runs),
             nodes=nodes,
             layers=self._layers(totals.layers),
-            sp_min=totals.sp_min,
-            sp_min_chain=_chain(nodes, totals.sp_min_node),
+            stacks=self._stacks(totals.stacks, nodes),
             high_water=tuple(high_water),
             memory=memory,
             waits=waits,
             flash_reads=[self._flash_reads(i, len(nodes)) for i in range(len(self._kept[0].surveyed))],
-            memory_map=self._memory_map() if self._kept[4] else None,
+            memory_map=memory_map,
         )
 
     def close(self) -> None:
@@ -258,8 +275,23 @@ class NativeCore:
                 r.touched_bytes,
                 r.stack_bytes,
                 r.live_peak_bytes,
+                r.unread_bytes,
             )
             for r in rows
+        )
+
+    def _stacks(self, count: int, nodes: Sequence[CallNode]) -> tuple[StackRecord, ...]:
+        rows, areas = (lib.StackRow * count)(), self._kept[0].areas
+        self._library.mcusim_core_stacks(self._handle, rows)
+        return tuple(
+            StackRecord(
+                top=row.top,
+                lowest=row.lowest,
+                chain=_chain(nodes, row.node),
+                area=areas[row.area] if row.area >= 0 else None,
+                is_process=bool(row.is_process),
+            )
+            for row in rows
         )
 
     def _memory_map(self) -> MemoryMap:
@@ -289,6 +321,7 @@ class NativeCore:
         memory = MemoryCount(
             touched_bytes=totals.touched_bytes,
             live_peak_bytes=totals.live_peak_bytes,
+            heap_live_peak_bytes=totals.heap_live_peak_bytes,
             unread_bytes=totals.unread_bytes,
             unwritten=tuple(StrayRead(r.pc, r.address, r.count) for r in unwritten),
             null_reads=tuple(StrayRead(r.pc, r.address, r.count) for r in null_reads),
@@ -298,6 +331,14 @@ class NativeCore:
         waits = (lib.WaitRow * totals.waits)()
         self._library.mcusim_core_waits(self._handle, waits)
         return memory, dict(sorted((row.pc, row.cycles) for row in waits))
+
+    def _with_live_peaks(self, memory: MemoryCount, memory_map: MemoryMap) -> MemoryCount:
+        regions = (c_uint32 * len(self._kept[2]))()
+        columns = (c_uint32 * memory_map.columns)()
+        self._library.mcusim_core_live_peaks(self._handle, regions, columns)
+        return replace(
+            memory, region_live_peaks=tuple(regions), live=live_over_time(tuple(columns), memory_map.width)
+        )
 
     def _flash_reads(self, flash: int, nodes: int) -> list[tuple[int, ...]]:
         counts = (c_uint64 * (nodes * AHEAD))()

@@ -10,23 +10,38 @@ from dataclasses import dataclass
 from unicorn import UC_HOOK_BLOCK, arm_const
 from unicorn.unicorn_py3.unicorn import Uc
 
-from mcusim.core.interface import CoreSpec, Counts, FunctionRange, RunCount, Stop, StopState, Watch
+from mcusim.core.interface import (
+    CoreSpec,
+    Counts,
+    FunctionRange,
+    RunCount,
+    StackRecord,
+    Stop,
+    StopState,
+    Watch,
+)
 from mcusim.core.twin_access import AccessTracker
-from mcusim.core.twin_calls import CallState, Moment
+from mcusim.core.twin_calls import CallState
+from mcusim.core.twin_stacks import Moment, Stack, StackChange
 from mcusim.timing.decode import Instruction, decode_run
 from mcusim.timing.flash import FlashSurvey, FlashUnit
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import RunCost, TimingModel, ends_line
 from mcusim.timing.rules import Parameter
 
+CONTROL_SPSEL, EXCEPTION = 2, 0x1FF
+
 
 @dataclass(frozen=True, slots=True)
 class _StackEffect:
     """What a run does to the stack pointer. Below are offsets from the stack pointer at its start, up to
-    the first write that decoding does not tell, and at its end, from the last such write on."""
+    the first write that decoding does not tell, and at its end, from the last such write on. ``before`` is
+    the stack pointer at the first, ``named``: an MSR is among them."""
 
     writes: bool
     dynamic: bool
+    named: bool
+    before: int
     delta: int
     lowest: int
     lowest_back: int
@@ -34,18 +49,19 @@ class _StackEffect:
 
 def stack_effect(run: Sequence[Instruction]) -> _StackEffect:
     """Static analysis of a run's stack pointer, in bytes."""
-    first: int | None = None
+    first: tuple[int, int] | None = None
     sp = lowest = 0
     for instruction in run:
         if instruction.flags & Flag.SP_DYNAMIC:
-            first = lowest if first is None else first
+            first = first or (sp, lowest)
             sp = lowest = 0
         sp += instruction.sp_delta
         lowest = min(lowest, sp)
     writes = any(i.sp_delta or i.flags & Flag.SP_DYNAMIC for i in run)
+    named = any(i.flags & Flag.SP_DYNAMIC and i.kind is Class.SYSTEM for i in run)
     if first is None:
-        return _StackEffect(writes, False, sp, lowest, lowest - sp)
-    return _StackEffect(writes, True, sp, first, lowest - sp)
+        return _StackEffect(writes, False, False, sp, sp, lowest, lowest - sp)
+    return _StackEffect(writes, True, named, first[0], sp, first[1], lowest - sp)
 
 
 class TwinCore:
@@ -61,7 +77,7 @@ class TwinCore:
         self._survey = FlashSurvey(spec.surveyed)
         self._cycles: int = 0
         self._memory = AccessTracker(uc, spec, self._waits_for, self._refuse, lambda: self._cycles)
-        self._calls = CallState(self._by_start, self._memory)
+        self._calls = CallState(self._by_start, spec.areas, self._memory)
         self._costs: dict[tuple[int, int, bool, int], RunCost] = {}
         self._reset(0, 0)
         self._hook: int | None = uc.hook_add(UC_HOOK_BLOCK, self._on_block)
@@ -99,13 +115,13 @@ class TwinCore:
             self._flash.begin()
         self._survey.begin(is_on=measure)
         self._memory.begin(measure)
-        self._calls.reset()
+        self._calls.reset(stack_pointer, self._spec.stack_limit)
         function = self._function_at(address)
         self._calls.enter(function.start if function else address, return_address, self._now())
-        self._calls.lowest = stack_pointer
+        self._calls.stacks.present.lowest = stack_pointer
         if return_address:
             self._calls.stop_on_return()
-        self._sp_min_node = self._calls.current
+        self._calls.stacks.present.deepest_node = self._calls.current
 
     def resume(self) -> None:
         """Clear the stop state."""
@@ -121,6 +137,14 @@ class TwinCore:
         """An access that no instruction makes by itself."""
         self._memory.note(pc, address, size, store)
 
+    def set_heap(self, start: int, end: int) -> None:
+        """Where the heap is."""
+        self._memory.set_heap(start, end)
+
+    def set_stack_limit(self, limit: int) -> None:
+        """The lowest address that the main stack may have."""
+        self._calls.stacks.all[0].limit = limit
+
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every unaligned access stops."""
         self._memory.traps_unaligned = traps
@@ -131,12 +155,18 @@ class TwinCore:
         if self._start != self._end:
             self._commit(self._end, 0)
         self._cycles += cycles
-        self._sp = self._read_sp()
         stopped = self._calls.leave_to(address, self._now(), deep=False)
-        if stopped is None and address in self._by_start:
+        is_entry = address in self._by_start
+        if stopped is None and not is_entry:
+            stopped = self._calls.leave_exception(self._now())
+        before, self._sp = self._sp, self._read_sp()
+        self._calls.change_stack(StackChange(before, self._sp, self._uses_process_stack()), self._now())
+        if stopped is None and is_entry:
             self._calls.enter(address, came_from, self._now())
+            self._calls.mark_exception()
         elif stopped is None:
             stopped = self._calls.leave_to(address, self._now(), deep=True)
+        self._calls.keep_frames()
         if stopped:
             self._stop(Stop.RETURNED, stopped)
         self._restart(address)
@@ -165,9 +195,8 @@ class TwinCore:
                 for (start, end, following, node, outcome), count in sorted(self._runs.items())
             ),
             nodes=tuple(self._calls.nodes),
-            layers=self._calls.layer_records(figures.layer_peaks),
-            sp_min=self._sp_min,
-            sp_min_chain=self._calls.chain(self._sp_min_node),
+            layers=self._calls.layer_records(figures),
+            stacks=tuple(self._stack_record(stack) for stack in self._calls.stacks.all),
             high_water=tuple(self._memory.high_water(part) for part in self._spec.sram),
             memory=memory,
             waits={pc: cycles for pc, cycles in sorted(self._waits.items()) if cycles},
@@ -188,8 +217,7 @@ class TwinCore:
         self._restart(address)
         self._cycles = 0
         self._instructions: int = 0
-        self._sp = self._sp_min = sp
-        self._sp_min_node = -1
+        self._sp = sp
         self._stop_state = StopState(Stop.NONE)
         self._runs: Counter[tuple[int, int, int, int, int]] = Counter()
 
@@ -238,6 +266,8 @@ class TwinCore:
 
     def _on_block(self, _uc: Uc, address: int, size: int, _user: object) -> None:
         self._memory.settle()
+        if self._memory.is_over:
+            return
         if not self._goes_on(address):
             if self._start != self._end:
                 self._commit(self._end, address)
@@ -246,6 +276,8 @@ class TwinCore:
                 size = 0
         self._block = address
         self._end += size
+        if size:
+            self._memory.liveness.advance()
 
     def _goes_on(self, address: int) -> bool:
         """Whether a block that starts at ``address`` belongs to the pending run."""
@@ -292,6 +324,20 @@ class TwinCore:
         self._waited += waited
         self._waits[pc] += waited
 
+    def _stack_record(self, stack: Stack) -> StackRecord:
+        return StackRecord(
+            top=stack.top,
+            lowest=stack.deepest,
+            chain=self._calls.chain(stack.deepest_node),
+            area=self._spec.areas[stack.area] if stack.area >= 0 else None,
+            is_process=stack.is_process,
+        )
+
+    def _uses_process_stack(self) -> bool:
+        """PSP is in use: CONTROL.SPSEL, outside of exceptions (Arm DDI 0403E, B1.4.1)."""
+        control = int(self._uc.reg_read(arm_const.UC_ARM_REG_CONTROL))
+        return bool(control & CONTROL_SPSEL and not self._uc.reg_read(arm_const.UC_ARM_REG_XPSR) & EXCEPTION)
+
     def _commit_stack(self, run: Sequence[Instruction]) -> None:
         effect = stack_effect(run)
         if not effect.writes:
@@ -299,17 +345,23 @@ class TwinCore:
         before, self._sp = self._sp, self._read_sp()
         self._note_stack(before + effect.lowest, run, before)
         if effect.dynamic:
+            process = self._calls.stacks.present.is_process
+            if effect.named:
+                process = self._uses_process_stack()
+            change = StackChange(before + effect.before, self._sp - effect.delta, process, effect.named)
+            self._calls.change_stack(change, self._now())
             self._note_stack(self._sp + effect.lowest_back, run, before)
 
     def _note_stack(self, lowest: int, run: Sequence[Instruction], before: int) -> None:
-        self._calls.lowest = min(self._calls.lowest, lowest)
-        if lowest >= self._sp_min:
+        stack = self._calls.stacks.present
+        stack.lowest = min(stack.lowest, lowest)
+        if lowest >= stack.deepest:
             return
-        self._sp_min, self._sp_min_node = lowest, self._calls.current
-        if lowest < self._spec.stack_limit:
-            self._stop(Stop.STACK, lowest, self._culprit(run, before))
+        stack.deepest, stack.deepest_node = lowest, self._calls.current
+        if lowest < stack.limit:
+            self._stop(Stop.STACK, lowest, self._culprit(run, before, stack.limit))
 
-    def _culprit(self, run: Sequence[Instruction], sp: int) -> int:
+    def _culprit(self, run: Sequence[Instruction], sp: int, limit: int) -> int:
         """The instruction that moved the stack pointer below its limit."""
         culprit = run[0].address
         for instruction in run:
@@ -317,7 +369,7 @@ class TwinCore:
                 return instruction.address
             sp += instruction.sp_delta
             culprit = instruction.address if instruction.sp_delta < 0 else culprit
-            if sp < self._spec.stack_limit:
+            if sp < limit:
                 break
         return culprit
 
@@ -338,10 +390,13 @@ class TwinCore:
 
     def _branch_indirectly(self, following: int) -> None:
         stopped = self._calls.leave_to(following, self._now(), deep=False)
-        if stopped is None and following in self._by_start:
+        if stopped is not None:
+            self._calls.keep_frames()
+        elif following in self._by_start:
+            self._calls.drop_fresh_frames()
             self._calls.tail(following, self._now())
             self._stop_on_entry(following)
-        elif stopped is None:
+        else:
             stopped = self._calls.leave_to(following, self._now(), deep=True)
         if stopped:
             self._stop(Stop.RETURNED, stopped)

@@ -84,7 +84,8 @@ class AccessTracker:
             self._banks += [(start, bank.data.nbytes, size) for start in bank.starts]
             size += bank.data.nbytes
         layers = [function.start for function in spec.functions if function.watch & Watch.LAYER]
-        self.liveness = Liveness(size, layers, clock)
+        regions = [(self._place(part.start), part.data.nbytes) for part in spec.sram]
+        self.liveness = Liveness(size, regions, layers, clock)
         self._hook = uc.hook_add(UC_HOOK_CODE, self._on_instruction) if self._banks else None
         self.begin(measure=False)
 
@@ -92,7 +93,7 @@ class AccessTracker:
         """Nothing was ever written."""
         self.is_active: bool = bool(self._banks)
         self._is_measured: bool = self.is_active and measure
-        self._is_over: bool = False
+        self.is_over: bool = False
         self._outcomes: dict[int, int] = {}
         self._pending: _Pending | None = None
         self._it: int = 0
@@ -125,6 +126,7 @@ class AccessTracker:
 
     def note(self, pc: int, address: int, size: int, store: bool) -> None:
         """``size`` bytes from ``address`` on are read or written, as far as they are SRAM."""
+        self.liveness.advance()
         for start, length, first in self._banks if self._is_measured and size else ():
             if start <= address < start + length:
                 inside = min(size, start + length - address)
@@ -151,6 +153,16 @@ class AccessTracker:
         """A run is over."""
         self._outcomes.clear()
 
+    def _place(self, address: int) -> int:
+        """The number of a byte of SRAM."""
+        found = (first + address - start for start, size, first in self._banks if 0 <= address - start < size)
+        return next(found, 0)
+
+    def set_heap(self, start: int, end: int) -> None:
+        """Addresses [start, end) in one bank of SRAM are the heap, and so is what was before."""
+        if any(low <= start < end <= low + size for low, size, _ in self._banks):
+            self.liveness.set_heap(self._place(start), self._place(start) + end - start)
+
     def high_water(self, part: SramRegion) -> int:
         """End of the highest byte written of ``part``, relative to its start."""
         for start, length, first in self._banks:
@@ -169,6 +181,9 @@ class AccessTracker:
                 unwritten=tuple(self._unwritten.values()),
                 null_reads=tuple(self._null_reads.values()),
                 stream_hash=self._hash,
+                region_live_peaks=figures.region_live_peaks if self._banks else (),
+                heap_live_peak_bytes=figures.heap_live_peak_bytes,
+                live=figures.live if self._banks else (),
             ),
             figures,
         )
@@ -194,13 +209,13 @@ class AccessTracker:
         if address % access.unit and (access.aligned or self.traps_unaligned):
             why = Stop.UNALIGNED
         if why is not Stop.NONE:
-            self._is_over = True
+            self.is_over = True
             self._refuse(StopState(why, address, pc))
         return why is not Stop.NONE
 
     def _on_instruction(self, _uc: Uc, pc: int, size: int, _user: object) -> None:
         self.settle()
-        if not self.is_active or self._is_over:
+        if not self.is_active or self.is_over:
             return
         code = _code_at(self._code, pc, size)
         it = self._it if pc == self._it_address else 0

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcusim.core.interface import CallNode, FunctionRange, LayerRecord, Watch
 from mcusim.core.twin_access import AccessTracker
+from mcusim.core.twin_liveness import LiveFigures
+from mcusim.core.twin_stacks import Frame, Moment, StackChange, Stacks
 
 MAXIMUM_DEPTH = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Where execution is, as far as the call tree needs to know."""
-
-    cycles: int
-    instructions: int
-    sp: int
-
-
-@dataclass(slots=True)
-class _Frame:
-    return_address: int
-    node: int
-    function: int
-    stops: bool
-    is_layer: bool
-    entry: Moment
-    is_tail: bool = False
-    outer_lowest: int = 0
 
 
 @dataclass(slots=True)
@@ -43,19 +24,28 @@ class _Layer:
 class CallState:
     """What runs where in the call tree."""
 
-    def __init__(self, functions: Mapping[int, FunctionRange], memory: AccessTracker) -> None:
+    def __init__(
+        self,
+        functions: Mapping[int, FunctionRange],
+        areas: Sequence[tuple[int, int]],
+        memory: AccessTracker,
+    ) -> None:
         self._functions = functions
         self._memory = memory
-        self.reset()
+        self.stacks = Stacks(areas)
+        self.reset(0, 0)
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self._frames: list[_Frame] = []
+    @property
+    def _frames(self) -> list[Frame]:
+        return self.stacks.present.frames
+
+    def reset(self, stack_pointer: int, stack_limit: int) -> None:
+        """Forget everything; the stack pointer is that of reset."""
+        self.stacks.reset(stack_pointer, stack_limit)
         self.nodes: list[CallNode] = []
         self._children: dict[tuple[int, int], int] = {}
         self.current = -1
         self._since = Moment(0, 0, 0)
-        self.lowest = 1 << 32
         self._layers = {
             start: _Layer()
             for start, function in sorted(self._functions.items())
@@ -75,8 +65,8 @@ class CallState:
             node = self.nodes[node].parent
         return tuple(reversed(chain))
 
-    def layer_records(self, live_peaks: Mapping[int, int]) -> tuple[LayerRecord, ...]:
-        """One record per layer function, by address; ``live_peaks`` by the same."""
+    def layer_records(self, figures: LiveFigures) -> tuple[LayerRecord, ...]:
+        """One record per layer function, by address."""
         return tuple(
             LayerRecord(
                 start,
@@ -85,7 +75,8 @@ class CallState:
                 layer.instructions,
                 self._memory.liveness.touched_bytes(start),
                 layer.stack_bytes,
-                live_peaks.get(start, 0),
+                figures.layer_peaks.get(start, 0),
+                figures.layer_unread[start],
             )
             for start, layer in self._layers.items()
         )
@@ -96,6 +87,7 @@ class CallState:
 
     def enter(self, address: int, return_address: int, now: Moment) -> None:
         """A call of the function at ``address``."""
+        self.keep_frames()
         self._push(address, return_address, self.innermost_node, False, now)
 
     def tail(self, address: int, now: Moment) -> None:
@@ -127,6 +119,36 @@ class CallState:
             stopped = self._leave(now) or stopped
         return stopped
 
+    def keep_frames(self) -> None:
+        """The frames of a stack that was taken up go on there."""
+        self.stacks.present.is_fresh = False
+
+    def drop_fresh_frames(self) -> None:
+        """Another function begins there, if it was taken up just now."""
+        if self.stacks.present.is_fresh:
+            self._frames.clear()
+            self.keep_frames()
+
+    def mark_exception(self) -> None:
+        """The innermost frame is that of an exception."""
+        self._frames[-1].is_exception = True
+
+    def leave_exception(self, now: Moment) -> int | None:
+        """Leave the exception that was entered last on the present stack; as ``leave_to``."""
+        depth = max((n for n, frame in enumerate(self._frames, 1) if frame.is_exception), default=0)
+        if not depth:
+            return None
+        stopped = 0
+        while len(self._frames) >= depth:
+            stopped = self._leave(now) or stopped
+        return stopped
+
+    def change_stack(self, change: StackChange, now: Moment) -> None:
+        """The stack pointer was written."""
+        if self.stacks.change(change, self.current) and self._frames:
+            self.settle(now)
+            self.current = self._frames[-1].node
+
     def settle(self, now: Moment) -> None:
         """Credit the current node with what happened since it became current."""
         if self.current >= 0:
@@ -150,11 +172,12 @@ class CallState:
             return
         watch = self._functions[address].watch if address in self._functions else Watch.NOTHING
         node = self._node(parent, address)
-        frame = _Frame(back, node, address, bool(watch & Watch.STOP), bool(watch & Watch.LAYER), now, is_tail)
+        frame = Frame(back, node, address, bool(watch & Watch.STOP), bool(watch & Watch.LAYER), now, is_tail)
         if frame.is_layer:
             if self._memory.is_active:
                 self._memory.liveness.open(address)
-            frame.outer_lowest, self.lowest = self.lowest, now.sp
+            stack = self.stacks.present
+            frame.outer_lowest, stack.lowest = stack.lowest, now.sp
         self._frames.append(frame)
         self.nodes[node] = replace(self.nodes[node], calls=self.nodes[node].calls + 1)
         self.settle(now)
@@ -172,14 +195,15 @@ class CallState:
             self.current = self._frames[-1].node
         return stopped
 
-    def _close_layer(self, frame: _Frame, now: Moment) -> None:
+    def _close_layer(self, frame: Frame, now: Moment) -> None:
         if not frame.is_layer:
             return
         layer = self._layers[frame.function]
         if self._memory.is_active:
-            self._memory.liveness.close()
+            self._memory.liveness.close(frame.function)
         layer.calls += 1
         layer.cycles += now.cycles - frame.entry.cycles
         layer.instructions += now.instructions - frame.entry.instructions
-        layer.stack_bytes = max(layer.stack_bytes, frame.entry.sp - self.lowest)
-        self.lowest = min(self.lowest, frame.outer_lowest)
+        stack = self.stacks.present
+        layer.stack_bytes = max(layer.stack_bytes, frame.entry.sp - stack.lowest)
+        stack.lowest = min(stack.lowest, frame.outer_lowest)

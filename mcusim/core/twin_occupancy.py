@@ -34,6 +34,16 @@ class Occupancy:
         self._owners: dict[int, NDArray[np.int16]] = {}
         self._alive: dict[int, NDArray[np.uint64]] = {}
 
+    @property
+    def width(self) -> int:
+        """Cycles of a column."""
+        return self._width
+
+    @property
+    def until(self) -> int:
+        """The cycle that the next column begins with."""
+        return (self._column + 1) * self._width
+
     def wrote(self, first: int, size: int, layer: int | None) -> None:
         """Code of ``layer`` (its function's start; None: outside) writes bytes [first, first + size)
         now."""

@@ -17,6 +17,8 @@ STACK_TOP_SYMBOLS = ("__stack_top", "__StackTop", "_estack", "__stack")
 STACK_LIMIT_SYMBOLS = ("__stack_limit", "__StackLimit", "_sstack", "__stack_start__")
 HEAP_START_SYMBOLS = ("__heap_start", "__HeapBase", "__heap_start__", "_sheap")
 HEAP_END_SYMBOLS = ("__heap_end", "__HeapLimit", "__heap_end__", "_eheap")
+HEAP_ARRAYS = ("ucHeap",)
+"""Arrays that an allocator gives memory from: FreeRTOS' heap_1, heap_2 and heap_4."""
 STACK_AND_HEAP_SECTIONS = ("._user_heap_stack", ".stack", ".heap", ".stack_dummy", ".heap_dummy")
 """Sections by which common linker scripts only reserve room."""
 
@@ -41,6 +43,11 @@ class Section:
     size: int
     executable: bool
     occupies_file: bool
+
+    @property
+    def is_reservation(self) -> bool:
+        """Whether it only keeps room for stack or heap."""
+        return self.name in STACK_AND_HEAP_SECTIONS
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Image:
     table: SymbolTable
     layers: LayerSection | None
     lines: LineTable = field(repr=False)
+    heap_symbol: str = ""
+    """An array that the user says to be an allocator's."""
 
     def symbol(self, name: str) -> Symbol | None:
         return self.table.by_name.get(name)
@@ -101,6 +110,15 @@ class Image:
             return None
         return self.functions[index]
 
+    def function_named(self, name: str) -> Function | None:
+        """The function of that name, None if there is none."""
+        return next((function for function in self.functions if function.name == name), None)
+
+    def object_at(self, address: int) -> Symbol | None:
+        """The variable that holds ``address``."""
+        inside = (s for s in self.table.symbols if s.address <= address < s.address + s.size)
+        return next((symbol for symbol in inside if not symbol.is_function), None)
+
     def occupies(self, start: int, size: int) -> bool:
         """Whether the code expects anything of the image in [start, start + size)."""
         return any(
@@ -119,9 +137,15 @@ class Image:
 
     @property
     def heap(self) -> tuple[int, int] | None:
-        """[start, end) of the heap, if the image names both."""
+        """[start, end) of the heap, if the image names both or has an allocator's array."""
         start, end = self._first(HEAP_START_SYMBOLS), self._first(HEAP_END_SYMBOLS)
-        return (start, end) if start is not None and end is not None and start <= end else None
+        if start is not None and end is not None and start <= end:
+            return start, end
+        array = next((self.symbol(name) for name in self._heap_arrays() if self.symbol(name)), None)
+        return (array.address, array.address + array.size) if array else None
+
+    def _heap_arrays(self) -> tuple[str, ...]:
+        return (self.heap_symbol,) if self.heap_symbol else HEAP_ARRAYS
 
     def _first(self, names: Iterable[str]) -> int | None:
         found = (self.table.by_name.get(name) for name in names)
@@ -161,7 +185,7 @@ class Image:
         reserved = self._reserved()
         static = 0
         for section in self.sections:
-            if section.name in STACK_AND_HEAP_SECTIONS:
+            if section.is_reservation:
                 continue
             if any(region.holds(section.address) for region in sram):
                 static += section.size - _overlap(section, reserved)
@@ -177,6 +201,18 @@ class Image:
     def flash_segments(self, chip: Chip) -> tuple[Segment, ...]:
         """What a programmer writes to the flash of ``chip``."""
         return tuple(segment for segment in self.segments if segment.data and _in_flash(chip, segment))
+
+    def is_static(self, chip: Chip, address: int) -> bool:
+        """Whether the byte counts among the static data."""
+        if any(low <= address < high for low, high in self._reserved()):
+            return False
+        sram = [region for region in chip.regions if region.kind == "sram"]
+        return any(
+            section.address <= address < section.address + section.size
+            and not section.is_reservation
+            and any(region.holds(address) for region in sram)
+            for section in self.sections
+        )
 
     def _reserved(self) -> list[tuple[int, int]]:
         """Ranges in SRAM that are counted under a name of their own: arena, scratch, stack, heap."""

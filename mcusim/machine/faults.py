@@ -69,12 +69,38 @@ class Blame:
         what = self._nothing_there(address)
         return FaultError(f"jump to 0x{address:08x}, {what}, from {self._function(chain)}")
 
-    def stack_limit(self, stack_pointer: int, pc: int, chain: Sequence[int]) -> McusimError:
-        """The stack pointer fell below the limit that the image names."""
-        limit = self.image.stack_limit or 0
+    def stack_limit(
+        self, stack_pointer: int, limit: int, pc: int, chain: Sequence[int], *, heap_end: int
+    ) -> McusimError:
+        """The stack pointer fell below ``limit``: the image's, or the end of what lies below the stack."""
+        below = f"{limit - stack_pointer} bytes"
+        if limit == self.image.stack_limit:
+            where = f"{below} below the stack's limit 0x{limit:08x}"
+        elif limit == heap_end:
+            where = f"{below} into the heap, which reaches up to 0x{limit:08x}"
+        else:
+            found = self.image.object_at(stack_pointer)
+            name = f" ({found.name})" if found else ""
+            where = f"{below} into the static data{name} up to 0x{limit:08x}"
         return MemoryLimitError(
-            f"stack overflow, the stack pointer fell to 0x{stack_pointer:08x}, {limit - stack_pointer} bytes "
-            f"below the stack's limit 0x{limit:08x}, by {self.instruction(pc)} {self.place(pc, chain)}"
+            f"stack overflow, the stack pointer fell to 0x{stack_pointer:08x}, {where}, "
+            f"by {self.instruction(pc)} {self.place(pc, chain)}"
+        )
+
+    def thread_stack(self, stack_pointer: int, start: int, pc: int, chain: Sequence[int]) -> McusimError:
+        """A stack ran over the start of the object that it lies in."""
+        found = self.image.object_at(start)
+        name = found.name if found else "its room"
+        return MemoryLimitError(
+            f"stack overflow, the stack pointer fell to 0x{stack_pointer:08x}, {start - stack_pointer} bytes "
+            f"below {name}, by {self.instruction(pc)} {self.place(pc, chain)}"
+        )
+
+    def heap_limit(self, heap_end: int, stack_pointer: int, chain: Sequence[int]) -> McusimError:
+        """An allocator gave memory that the stack uses."""
+        return MemoryLimitError(
+            f"heap overflow, the heap grows up to 0x{heap_end:08x}, {heap_end - stack_pointer} bytes above "
+            f"the stack pointer 0x{stack_pointer:08x}, on behalf of {self._function(chain)}"
         )
 
     def null_pointer(self, address: int, pc: int, chain: Sequence[int]) -> McusimError:

@@ -35,7 +35,9 @@ from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
 from mcusim.machine.faults import NULL_BYTES, Access, Blame
+from mcusim.machine.heap import Heap, allocator
 from mcusim.machine.memory import DebugPort, Memory
+from mcusim.machine.stacks import stack_areas, stack_floor
 from mcusim.timing.chip_flash import flash_range, flash_timing, flashes_beside
 from mcusim.timing.flash import FlashTiming
 from mcusim.timing.pipeline import DEFAULT_VARIANT
@@ -118,6 +120,7 @@ class Machine:
         self.warnings: list[str] = []
         self.host_seconds = 0.0
         self._blame = Blame(image, chip, self.memory, setup.layer_names)
+        self._stack_limit = image.stack_limit or stack_floor(image, chip, self._boot.stack_pointer)
         self.spec = self._core_spec(image, chip)
         self.core: Core = core.create(cast("Uc", self._engine), self.spec, prefer=setup.core)
         self.port = DebugPort(self.memory, self._note)
@@ -133,8 +136,10 @@ class Machine:
         self._engine.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._engine.reg_write(arm_const.UC_ARM_REG_SP, self._boot.stack_pointer)
         self._engine.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFF_FFFF)
+        self.heap = Heap(image, self.core, self._argument, self._raise_stack_limit)
         self._pc = self._boot.reset & ~1
         self.core.begin(self._pc, self._boot.stack_pointer)
+        self.heap.begin()
         for segment in image.segments:
             if segment.data:
                 self._note(segment.load_address, len(segment.data), True)
@@ -156,7 +161,7 @@ class Machine:
             self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC) & ~1
             self.core.pause(self._pc)
             event = self._after(failed) if self.core.stop_state().stop is not Stop.AGAIN else None
-            if event is not None:
+            if event is not None and not self._is_allocator(event):
                 return event
 
     def close(self) -> None:
@@ -178,6 +183,32 @@ class Machine:
         stack_pointer = self._engine.reg_read(arm_const.UC_ARM_REG_SP)
         back = self._engine.reg_read(arm_const.UC_ARM_REG_LR) & ~1
         self.core.begin(self._pc, stack_pointer, back, measure=False)
+        if stack_pointer >= self._stack_limit:
+            self.core.set_stack_limit(self._stack_limit)
+
+    def _is_allocator(self, event: Event) -> bool:
+        """Whether the event is the allocator's alone, which is followed then."""
+        if event.kind is EventKind.EXITED or event.value != self.heap.function:
+            return False
+        if event.kind is EventKind.ENTERED:
+            self.heap.entered()
+        else:
+            self.heap.returned()
+        return not self._setup.watches.get(event.value, Watch.NOTHING) & Watch.STOP
+
+    def _argument(self, number: int) -> int:
+        """R0 to R3: an argument at a function's entry, its result (0) at its return."""
+        return self._engine.reg_read(arm_const.UC_ARM_REG_R0 + number)
+
+    def _raise_stack_limit(self, heap_start: int, heap_end: int) -> None:
+        """The heap has grown; raises MemoryLimitError if a stack above reaches down to it."""
+        stack_pointer = self._engine.reg_read(arm_const.UC_ARM_REG_SP)
+        if not self.spec.stack_limit <= heap_start < self.stack_top:
+            return
+        if heap_end > stack_pointer:
+            raise self._blame.heap_limit(heap_end, stack_pointer, self.core.call_chain)
+        self._stack_limit = max(self._stack_limit, heap_end)
+        self.core.set_stack_limit(self._stack_limit)
 
     def _emulate(self) -> int | None:
         """The emulator's error number, None if it was stopped without one."""
@@ -215,7 +246,7 @@ class Machine:
         """Why the core does not go on."""
         match state.stop:
             case Stop.STACK:
-                return self._blame.stack_limit(state.address, state.instruction, chain)
+                return self._stack_verdict(state, chain)
             case Stop.NULL:
                 return self._blame.null_pointer(state.address, state.instruction, chain)
             case Stop.UNALIGNED:
@@ -224,6 +255,14 @@ class Machine:
                 return self._blame.uncosted(state.instruction or state.address, chain)
             case _:
                 return self._blame.cycle_limit(self._setup.cycle_limit, self._pc, chain)
+
+    def _stack_verdict(self, state: StopState, chain: Sequence[int]) -> McusimError:
+        stack = next((s for s in self.core.counts().stacks if s.lowest == state.address), None)
+        if stack is not None and stack.area is not None and stack.area[0] > state.address:
+            return self._blame.thread_stack(state.address, stack.area[0], state.instruction, chain)
+        return self._blame.stack_limit(
+            state.address, self._stack_limit, state.instruction, chain, heap_end=self.heap.end
+        )
 
     def _after_interrupt(self, number: int) -> Event | None:
         if number == INTERRUPT_BKPT and self._halfword(self._pc) == semihosting.BREAKPOINT:
@@ -293,7 +332,10 @@ class Machine:
         self._engine.emu_stop()
 
     def _core_spec(self, image: Image, chip: Chip) -> CoreSpec:
-        watches = self._setup.watches
+        watches = dict(self._setup.watches)
+        moves_break = allocator(image)
+        if moves_break:
+            watches[moves_break.start] = watches.get(moves_break.start, Watch.NOTHING) | Watch.STOP
         functions = tuple(
             FunctionRange(function.start, function.end, watches.get(function.start, Watch.NOTHING))
             for function in image.functions
@@ -310,7 +352,8 @@ class Machine:
             sram=tuple(self._sram_parts()) if self._setup.measure_sram else (),
             functions=functions,
             tracked=self._tracked_banks(),
-            stack_limit=image.stack_limit or 0,
+            stack_limit=self._stack_limit,
+            areas=stack_areas(image, chip),
             cycle_limit=self._setup.cycle_limit,
             flash=flash_timing(chip),
             surveyed=self._surveyed(chip),

@@ -45,7 +45,7 @@ def build(
             macs=sum(layer.macs for layer in profile.layers),
         ),
         memory=memory,
-        layers=layers(profile),
+        layers=layers(profile, memory.sram_peak_bytes),
         functions=functions(profile, image),
         call_tree=call_tree(profile, tree),
         hot_instructions=hot_instructions,
@@ -58,9 +58,9 @@ def build(
     )
 
 
-def layers(profile: Profile) -> tuple[trace.Layer, ...]:
+def layers(profile: Profile, sram_peak_bytes: int) -> tuple[trace.Layer, ...]:
     """One entry for every layer, executed or not."""
-    return tuple(_layer(cost) for cost in profile.layers)
+    return tuple(_layer(cost, sram_peak_bytes) for cost in profile.layers)
 
 
 def functions(profile: Profile, image: Image) -> tuple[trace.Function, ...]:
@@ -123,7 +123,7 @@ def call_tree(profile: Profile, tree: CallTree) -> tuple[trace.CallTreeNode, ...
     )
 
 
-def _layer(cost: LayerCost) -> trace.Layer:
+def _layer(cost: LayerCost, sram_peak_bytes: int) -> trace.Layer:
     mark = cost.mark
     return trace.Layer(
         index=mark.index,
@@ -136,6 +136,8 @@ def _layer(cost: LayerCost) -> trace.Layer:
         macs=cost.macs,
         touched_bytes=cost.touched_bytes,
         live_peak_bytes=cost.live_peak_bytes,
+        dead_bytes=max(sram_peak_bytes - cost.live_peak_bytes, 0) if cost.touched_bytes else 0,
+        unread_bytes=cost.unread_bytes,
         stack_bytes=cost.stack_bytes,
         shape_in=mark.shape_in,
         shape_out=mark.shape_out,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcusim.core.interface import CallNode, Counts
+from mcusim.core.interface import CallNode, Counts, LayerRecord
 from mcusim.image import Image
 
 OUTSIDE = -1
@@ -55,6 +55,7 @@ class LayerCost:
     touched_bytes: int
     stack_bytes: int
     live_peak_bytes: int
+    unread_bytes: int = 0
 
     @property
     def macs(self) -> int:
@@ -66,7 +67,8 @@ class LayerCost:
 class Profile:
     """The layers' cycles and ``rest_cycles`` sum to ``cycles``, and so do the functions' own cycles.
 
-    ``stack_chain`` names the functions, outermost first, at the deepest point of the stack.
+    ``stack_bytes`` is the deepest point of the stack of reset, ``stack_chain`` names the functions, outermost
+    first, that were being called there.
     """
 
     cycles: int
@@ -89,8 +91,8 @@ def build(counts: Counts, image: Image, marks: Sequence[LayerMark], stack_top: i
         functions=_functions(counts.nodes, starts, image),
         layers=layers,
         rest_cycles=counts.cycles - sum(layer.cycles for layer in layers),
-        stack_bytes=stack_top - counts.sp_min if counts.sp_min else 0,
-        stack_chain=tuple(_name(image, start) for start in counts.sp_min_chain),
+        stack_bytes=stack_top - counts.stacks[0].lowest if counts.stacks else 0,
+        stack_chain=tuple(name_of(image, start) for start in counts.stacks[0].chain) if counts.stacks else (),
         counts=counts,
     )
 
@@ -101,7 +103,7 @@ def function_start(image: Image, address: int) -> int:
     return function.start if function else address
 
 
-def _name(image: Image, address: int) -> str:
+def name_of(image: Image, address: int) -> str:
     function = image.function_at(address)
     return function.name if function else f"0x{address:08x}"
 
@@ -129,7 +131,7 @@ def _functions(nodes: Sequence[CallNode], starts: Sequence[int], image: Image) -
         entry[1] += node.cycles_self
         entry[2] += 0 if start in above else totals[index]
         entry[3] += node.instructions_self
-    costs = [FunctionCost(_name(image, start), start, *entry) for start, entry in sums.items()]
+    costs = [FunctionCost(name_of(image, start), start, *entry) for start, entry in sums.items()]
     return tuple(sorted(costs, key=lambda cost: (-cost.cycles_self, cost.start)))
 
 
@@ -145,6 +147,24 @@ def layer_owners(nodes: Sequence[CallNode], starts: Sequence[int], marks: Sequen
         above = owner[node.parent] if node.parent >= 0 else OUTSIDE
         owner.append(above if above != OUTSIDE else position_of.get(start, OUTSIDE))
     return owner
+
+
+def _layer(
+    mark: LayerMark, calls: int, cycles: int, instructions: int, record: LayerRecord | None
+) -> LayerCost:
+    """``record`` tells the memory of the layer's function, if it is this layer's alone."""
+    if record is None:
+        return LayerCost(mark, calls, cycles, instructions, 0, 0, 0)
+    return LayerCost(
+        mark,
+        calls,
+        cycles,
+        instructions,
+        touched_bytes=record.touched_bytes,
+        stack_bytes=record.stack_bytes,
+        live_peak_bytes=record.live_peak_bytes,
+        unread_bytes=record.unread_bytes,
+    )
 
 
 def _layers(counts: Counts, starts: Sequence[int], marks: Sequence[LayerMark]) -> tuple[LayerCost, ...]:
@@ -163,6 +183,5 @@ def _layers(counts: Counts, starts: Sequence[int], marks: Sequence[LayerMark]) -
     for position, (mark, (calls, cycles, instructions)) in enumerate(zip(marks, sums, strict=True)):
         first = mark.start is not None and position_of[mark.start] == position
         record = records.get(mark.start) if mark.start is not None and first else None
-        memory = (record.touched_bytes, record.stack_bytes, record.live_peak_bytes) if record else (0, 0, 0)
-        layers.append(LayerCost(mark, calls, cycles, instructions, *memory))
+        layers.append(_layer(mark, calls, cycles, instructions, record))
     return tuple(layers)

@@ -6,7 +6,7 @@ import pytest
 from core_bench import RETURN, SRAM_SIZE, STACK_TOP, Bench, Prefer, Program, build, tree
 from unicorn import UcError, arm_const
 
-from mcusim.core.interface import MemoryCount, Stop, StopState, Watch
+from mcusim.core.interface import Stop, StopState, Watch
 
 SOURCE = """
 calls:      push {r4,lr}
@@ -121,8 +121,8 @@ def test_deepest_stack_and_its_chain(program: Program, prefer: Prefer) -> None:
     bench = Bench(program, prefer)
     bench.call("calls")
     counts = bench.core.counts()
-    assert STACK_TOP - counts.sp_min == 8 + 3 * 8
-    assert list(counts.sp_min_chain) == [bench.at("calls")] + [bench.at("recursive")] * 3
+    assert STACK_TOP - counts.stacks[0].lowest == 8 + 3 * 8
+    assert list(counts.stacks[0].chain) == [bench.at("calls")] + [bench.at("recursive")] * 3
 
 
 def test_layers(program: Program, prefer: Prefer) -> None:
@@ -138,9 +138,9 @@ def test_layers(program: Program, prefer: Prefer) -> None:
     assert (outer.live_peak_bytes, inner.live_peak_bytes) == (8 + 12 + 4, 8 + 12 + 4)
     assert 0 < inner.cycles < outer.cycles < counts.cycles
     assert counts.high_water == (SRAM_SIZE,)
-    assert counts.memory == MemoryCount(
-        touched_bytes=8 + outer.touched_bytes, live_peak_bytes=24, unread_bytes=2 * 9
-    )
+    memory = counts.memory
+    assert (memory.touched_bytes, memory.live_peak_bytes) == (8 + outer.touched_bytes, 24)
+    assert (inner.unread_bytes, outer.unread_bytes, memory.unread_bytes) == (2 * 5, 2 * 9, 2 * 9)
 
 
 def test_stops_at_entry_and_return(program: Program, prefer: Prefer) -> None:
@@ -182,7 +182,7 @@ def test_dynamic_stack_pointer(program: Program, prefer: Prefer) -> None:
     bench = Bench(program, prefer)
     bench.call("dynamic", 64)
     assert bench.core.stop_state().stop is Stop.RETURNED
-    assert bench.core.counts().sp_min == STACK_TOP
+    assert bench.core.counts().stacks[0].lowest == STACK_TOP
 
 
 def test_predicated_stack_use(program: Program, prefer: Prefer) -> None:
@@ -190,7 +190,7 @@ def test_predicated_stack_use(program: Program, prefer: Prefer) -> None:
         bench = Bench(program, prefer)
         bench.call("predicated", argument)
         assert bench.core.counts().instructions == 5
-        assert bench.core.counts().sp_min == STACK_TOP
+        assert bench.core.counts().stacks[0].lowest == STACK_TOP
 
 
 def test_stack_limit(program: Program, prefer: Prefer) -> None:
@@ -266,7 +266,7 @@ def test_finish_commits_part_of_a_run(program: Program, prefer: Prefer) -> None:
     assert [(run.start, run.end, run.next, run.count) for run in counts.runs] == [
         (bench.at("calls"), bench.at("calls") + 4, 0, 1)
     ]
-    assert RETURN not in counts.sp_min_chain
+    assert RETURN not in counts.stacks[0].chain
 
 
 def test_close_is_final(program: Program, prefer: Prefer) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import pytest
-from core_bench import SRAM, STACK_TOP, Bench, Prefer, Program, build
+from core_bench import SRAM, SRAM_SIZE, STACK_TOP, Bench, Prefer, Program, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unicorn import UcError
@@ -98,6 +101,8 @@ def test_reads_of_what_was_never_written(program: Program, prefer: Prefer) -> No
         live_peak_bytes=2,
         unread_bytes=2,
         unwritten=(StrayRead(bench.at("stale"), SRAM + 4, 1),),
+        region_live_peaks=(2,),
+        live=((0, 2),),
     )
 
 
@@ -115,26 +120,45 @@ def test_liveness_outlasts_millions_of_writes(program: Program) -> None:
     bench.call("churn", SRAM, writes)
     memory = bench.core.counts().memory
     assert (memory.touched_bytes, memory.live_peak_bytes, memory.unread_bytes) == (8, 8, 0)
+    assert memory.live == ((0, 8),)
 
 
 def test_no_banks_no_figures(program: Program, prefer: Prefer) -> None:
     bench = Bench(program, prefer)
     bench.core.begin(bench.at("immediate"), STACK_TOP, measure=False)
     bench.core.note(0, SRAM, 16, True)
-    assert bench.core.counts().memory == MemoryCount()
+    assert bench.core.counts().memory == MemoryCount(region_live_peaks=(0,), live=((0, 0),))
 
 
 Note = tuple[bool, int, int]
 
 
-def _brute_force(notes: list[Note]) -> MemoryCount:
+def test_the_heap_takes_its_bytes_from_the_rest(program: Program, prefer: Prefer) -> None:
+    bench = Bench(program, prefer, cuts=(0x100,))
+    bench.begin("immediate")
+    bench.core.set_heap(SRAM + 0x200, SRAM + 0x208)
+    for first in (0, 0x1F8, 0x300):
+        bench.core.note(0, SRAM + first, 16, True)
+    bench.core.set_heap(SRAM + 0x208, SRAM + 0x304)
+    for first in (0, 0x1F8, 0x300):
+        bench.core.note(0, SRAM + first, 16, False)
+    memory = bench.core.counts().memory
+    assert (memory.region_live_peaks, memory.heap_live_peak_bytes) == ((16, 8 + 12), 8 + 4)
+    assert memory.live_peak_bytes == 48
+
+
+def _brute_force(notes: list[Note], cuts: Sequence[int]) -> MemoryCount:
     """Backwards: a byte is live before a read of it, up to the write behind which it is read."""
     live: set[int] = set()
     peak = unread = 0
+    edges = [0, *cuts, SRAM_SIZE]
+    peaks = [0] * (len(edges) - 1)
     for store, first, size in reversed(notes):
         span = set(range(first, first + size))
         if store:
             peak = max(peak, len(live))
+            within = [sum(low <= byte < high for byte in live) for low, high in pairwise(edges)]
+            peaks = [max(pair) for pair in zip(peaks, within, strict=True)]
             unread += len(span - live)
             live -= span
         else:
@@ -144,16 +168,21 @@ def _brute_force(notes: list[Note]) -> MemoryCount:
         touched_bytes=len({b for _, f, n in notes for b in range(f, f + n)}),
         live_peak_bytes=peak,
         unread_bytes=unread,
+        region_live_peaks=tuple(peaks),
+        live=((0, peak),),
     )
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(1, 12)), max_size=60))
-def test_liveness_by_brute_force(program: Program, notes: list[Note]) -> None:
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(1, 12)), max_size=60),
+    st.lists(st.integers(1, 300), unique=True, max_size=4).map(sorted),
+)
+def test_liveness_by_brute_force(program: Program, notes: list[Note], cuts: list[int]) -> None:
     """Everything is written once before, so that each read is of a value."""
     notes = [(True, 0, 64), *notes]
-    expected = _brute_force(notes)
-    for bench in (Bench(program, "native"), Bench(program, "twin")):
+    expected = _brute_force(notes, cuts)
+    for bench in (Bench(program, "native", cuts=cuts), Bench(program, "twin", cuts=cuts)):
         bench.begin("immediate")
         for store, first, size in notes:
             bench.core.note(0, SRAM + first, size, store)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcusim.core.interface import CallNode, Counts
+from mcusim.core.interface import CallNode, Counts, StackRecord
 from mcusim.image import Function, Image
 from mcusim.image.lines import LineTable
 from mcusim.image.symbols import SymbolTable
@@ -31,8 +31,7 @@ def _counts(nodes: Sequence[CallNode]) -> Counts:
         runs=(),
         nodes=nodes,
         layers=(),
-        sp_min=0x2000_0F00,
-        sp_min_chain=(MAIN, LAYER_A),
+        stacks=(StackRecord(0x2000_1000, 0x2000_0F00, (MAIN, LAYER_A)),),
     )
 
 

@@ -10,6 +10,31 @@ enum { MAXIMUM_STRAYS = 64, CONTROL_BLOCK_REGISTERS = 15 };
 enum { P_UNALIGNED = 36 };
 enum { FLAG_N = 8, FLAG_Z = 4, FLAG_C = 2, FLAG_V = 1 };
 
+static const mcusim_bank *find_bank(const access_tracker *tracker, uint32_t address) {
+    for (uint32_t i = 0; i < tracker->spec->bank_count; ++i) {
+        const mcusim_bank *bank = &tracker->spec->banks[i];
+        if (address - bank->start < bank->size) {
+            return bank;
+        }
+    }
+    return NULL;
+}
+
+/* Liveness is told apart as the regions of SRAM are. */
+static void init_liveness(access_tracker *tracker) {
+    const mcusim_spec *spec = tracker->spec;
+    live_part *parts = allocate_zeroed(spec->sram_count, sizeof *parts);
+    for (uint32_t i = 0; i < spec->sram_count; ++i) {
+        const mcusim_bank *bank = find_bank(tracker, spec->sram[i].start);
+        if (bank && bank->is_tracked) {
+            parts[i].first = bank->first + (spec->sram[i].start - bank->start);
+            parts[i].end = parts[i].first + spec->sram[i].size;
+        }
+    }
+    liveness_init(&tracker->live, spec->tracked_bytes, parts, spec->sram_count);
+    free(parts);
+}
+
 void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *flash, flash_survey *survey) {
     memset(tracker, 0, sizeof *tracker);
     tracker->spec = spec;
@@ -23,7 +48,7 @@ void access_init(access_tracker *tracker, const mcusim_spec *spec, flash_unit *f
     tracker->unwritten.rows = allocate_zeroed(MAXIMUM_STRAYS, sizeof *tracker->unwritten.rows);
     tracker->null_reads.rows = allocate_zeroed(MAXIMUM_STRAYS, sizeof *tracker->null_reads.rows);
     waits_init(&tracker->waits);
-    liveness_init(&tracker->live, spec->tracked_bytes);
+    init_liveness(tracker);
 }
 
 void access_free(access_tracker *tracker) {
@@ -93,16 +118,6 @@ static int holds(uint8_t condition, uint32_t flags) {
     return condition >= CONDITION_ALWAYS || even[condition >> 1] != (condition & 1);
 }
 
-static const mcusim_bank *find_bank(const access_tracker *tracker, uint32_t address) {
-    for (uint32_t i = 0; i < tracker->spec->bank_count; ++i) {
-        const mcusim_bank *bank = &tracker->spec->banks[i];
-        if (address - bank->start < bank->size) {
-            return bank;
-        }
-    }
-    return NULL;
-}
-
 static void note_stray(stray_reads *reads, uint32_t pc, uint32_t address) {
     for (uint32_t i = 0; i < reads->count; ++i) {
         if (reads->rows[i].pc == pc) {
@@ -139,6 +154,14 @@ void access_advance(access_tracker *tracker, uint64_t cycles) {
 void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store) {
     if (tracker->is_measured && size) {
         note(tracker, pc, address, size, store);
+    }
+}
+
+void access_set_heap(access_tracker *tracker, uint32_t start, uint32_t end) {
+    const mcusim_bank *bank = find_bank(tracker, start);
+    if (bank && bank->is_tracked && end > start && end - bank->start <= bank->size) {
+        liveness_set_heap(&tracker->live, bank->first + (start - bank->start),
+                          bank->first + (end - bank->start));
     }
 }
 

@@ -55,6 +55,9 @@ void access_begin(access_tracker *tracker, int measure);
 /* `cycles`, at least those at which the map's column ends, have gone by. */
 void access_advance(access_tracker *tracker, uint64_t cycles);
 
+/* Addresses [start, end) in one bank of SRAM are the heap, and so is what was before. */
+void access_set_heap(access_tracker *tracker, uint32_t start, uint32_t end);
+
 /* A block is about to be executed; 0 if emulation must stop before it and access_resume be called. */
 int access_enter_block(access_tracker *tracker, uint32_t start, uint32_t size);
 

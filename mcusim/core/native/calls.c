@@ -4,6 +4,21 @@
 
 #include "allocate.h"
 
+/* Index of the area with a stack pointer in it, which is one past what is used; -1 for none. */
+static int32_t area_at(const mcusim_spec *spec, uint32_t stack_pointer) {
+    uint32_t low = 0;
+    uint32_t high = spec->area_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (spec->areas[middle].start < stack_pointer) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0 && stack_pointer <= spec->areas[low - 1].end ? (int32_t)low - 1 : -1;
+}
+
 void calls_init(call_state *calls, const mcusim_spec *spec, access_tracker *memory) {
     memset(calls, 0, sizeof *calls);
     calls->spec = spec;
@@ -21,7 +36,7 @@ void calls_init(call_state *calls, const mcusim_spec *spec, access_tracker *memo
             byte_set_init(&layer->touched, spec->tracked_bytes);
         }
     }
-    calls_reset(calls);
+    calls_reset(calls, 0);
 }
 
 void calls_free(call_state *calls) {
@@ -30,16 +45,32 @@ void calls_free(call_state *calls) {
     }
     free(calls->layers);
     free(calls->layer_of);
-    free(calls->frames);
+    for (uint32_t i = 0; i < MAXIMUM_STACKS; ++i) {
+        free(calls->stacks[i].frames);
+    }
     free(calls->nodes);
 }
 
-void calls_reset(call_state *calls) {
-    calls->depth = 0;
+/* Forget what a stack was, but not its memory. */
+static call_stack *clear_stack(call_stack *stack, uint32_t stack_pointer) {
+    *stack = (call_stack){.frames = stack->frames,
+                          .capacity = stack->capacity,
+                          .top = stack_pointer,
+                          .deepest = stack_pointer,
+                          .deepest_node = -1,
+                          .lowest = stack_pointer,
+                          .area = -1};
+    return stack;
+}
+
+void calls_reset(call_state *calls, uint32_t stack_pointer) {
+    calls->stack = clear_stack(&calls->stacks[0], stack_pointer);
+    calls->stack->limit = stack_pointer < calls->spec->stack_limit ? 0 : calls->spec->stack_limit;
+    calls->stack->area = area_at(calls->spec, stack_pointer);
+    calls->stack_count = 1;
     calls->node_count = 0;
     calls->first_root = calls->current = -1;
     calls->since = (moment){0, 0, 0};
-    calls->lowest = UINT32_MAX;
     for (uint32_t i = 0; i < calls->layer_count; ++i) {
         layer_record *layer = &calls->layers[i];
         byte_set touched = layer->touched;
@@ -82,12 +113,9 @@ static void set_current(call_state *calls, int32_t node, moment now) {
 }
 
 void calls_credit_memory(call_state *calls) {
-    uint32_t open = 0;
-    for (uint32_t i = 0; i < calls->depth && !calls->memory->is_suspended; ++i) {
-        int32_t layer = calls->frames[i].layer;
-        if (layer >= 0) {
-            liveness_touch(&calls->memory->live, open++, &calls->layers[layer].touched);
-        }
+    const liveness *live = &calls->memory->live;
+    for (uint32_t i = 0; i < live->open_count; ++i) {
+        liveness_touch(live, i, &calls->layers[live->opened[i].layer].touched);
     }
 }
 
@@ -98,8 +126,8 @@ static void open_layer(call_state *calls, call_frame *frame) {
     if (!calls->memory->is_suspended) {
         liveness_open(&calls->memory->live, frame->layer);
     }
-    frame->outer_lowest = calls->lowest;
-    calls->lowest = frame->entry.sp;
+    frame->outer_lowest = calls->stack->lowest;
+    calls->stack->lowest = frame->entry.sp;
 }
 
 static void close_layer(call_state *calls, const call_frame *frame, moment now) {
@@ -108,38 +136,45 @@ static void close_layer(call_state *calls, const call_frame *frame, moment now) 
     }
     layer_record *layer = &calls->layers[frame->layer];
     if (!calls->memory->is_suspended) {
-        liveness_close(&calls->memory->live, &layer->touched);
+        liveness_close(&calls->memory->live, frame->layer, &layer->touched);
     }
     ++layer->calls;
     layer->cycles += now.cycles - frame->entry.cycles;
     layer->instructions += now.instructions - frame->entry.instructions;
-    if (layer->stack_bytes < frame->entry.sp - calls->lowest) {
-        layer->stack_bytes = frame->entry.sp - calls->lowest;
+    call_stack *stack = calls->stack;
+    if (layer->stack_bytes < frame->entry.sp - stack->lowest) {
+        layer->stack_bytes = frame->entry.sp - stack->lowest;
     }
-    if (frame->outer_lowest < calls->lowest) {
-        calls->lowest = frame->outer_lowest;
+    if (frame->outer_lowest < stack->lowest) {
+        stack->lowest = frame->outer_lowest;
+    }
+}
+
+static void make_room(call_stack *stack, uint32_t depth) {
+    while (stack->capacity < depth) {
+        stack->capacity = stack->capacity ? 2 * stack->capacity : 64;
+        stack->frames = reallocate(stack->frames, stack->capacity, sizeof *stack->frames);
     }
 }
 
 static void push(call_state *calls, call_frame frame, int32_t function) {
-    if (calls->depth == MAXIMUM_DEPTH) {
+    call_stack *stack = calls->stack;
+    if (stack->depth == MAXIMUM_DEPTH) {
         return;
     }
-    if (calls->depth == calls->frame_capacity) {
-        calls->frame_capacity = calls->frame_capacity ? 2 * calls->frame_capacity : 64;
-        calls->frames = reallocate(calls->frames, calls->frame_capacity, sizeof *calls->frames);
-    }
+    make_room(stack, stack->depth + 1);
     frame.stops = function >= 0 && calls->spec->functions[function].watch & WATCH_STOP;
     frame.layer = function >= 0 ? calls->layer_of[function] : -1;
     open_layer(calls, &frame);
-    calls->frames[calls->depth++] = frame;
+    stack->frames[stack->depth++] = frame;
     ++calls->nodes[frame.node].calls;
     set_current(calls, frame.node, frame.entry);
 }
 
 void calls_enter(call_state *calls, uint32_t address, int32_t function, uint32_t return_address, moment now) {
-    int32_t parent = calls->depth ? calls->frames[calls->depth - 1].node : -1;
-    if (calls->depth < MAXIMUM_DEPTH) {
+    calls_keep_frames(calls);
+    int32_t parent = calls->stack->depth ? calls->stack->frames[calls->stack->depth - 1].node : -1;
+    if (calls->stack->depth < MAXIMUM_DEPTH) {
         int32_t node = child_node(calls, parent, address);
         push(calls,
              (call_frame){.return_address = return_address, .node = node, .function = address, .entry = now},
@@ -150,15 +185,15 @@ void calls_enter(call_state *calls, uint32_t address, int32_t function, uint32_t
 void calls_tail(call_state *calls, uint32_t address, int32_t function, moment now) {
     call_frame frame = {.function = address, .entry = now};
     int32_t parent = -1;
-    if (calls->depth) {
-        const call_frame *top = &calls->frames[calls->depth - 1];
+    if (calls->stack->depth) {
+        const call_frame *top = &calls->stack->frames[calls->stack->depth - 1];
         int watched = top->stops || top->layer >= 0;
         frame.return_address = top->return_address;
         frame.is_tail = watched ? 1 : top->is_tail;
         parent = watched ? top->node : calls->nodes[top->node].parent;
-        calls->depth -= !watched;
+        calls->stack->depth -= !watched;
     }
-    if (calls->depth < MAXIMUM_DEPTH) {
+    if (calls->stack->depth < MAXIMUM_DEPTH) {
         frame.node = child_node(calls, parent, address);
         push(calls, frame, function);
     }
@@ -167,21 +202,21 @@ void calls_tail(call_state *calls, uint32_t address, int32_t function, moment no
 /* Leave the innermost function with the tail-calling ones below it. */
 static void leave(call_state *calls, moment now, uint32_t *stopped) {
     int is_tail = 1;
-    while (is_tail && calls->depth) {
-        const call_frame *frame = &calls->frames[--calls->depth];
+    while (is_tail && calls->stack->depth) {
+        const call_frame *frame = &calls->stack->frames[--calls->stack->depth];
         close_layer(calls, frame, now);
         if (frame->stops) {
             *stopped = frame->function;
         }
         is_tail = frame->is_tail;
     }
-    if (calls->depth) {
-        set_current(calls, calls->frames[calls->depth - 1].node, now);
+    if (calls->stack->depth) {
+        set_current(calls, calls->stack->frames[calls->stack->depth - 1].node, now);
     }
 }
 
 int calls_return(call_state *calls, uint32_t address, moment now, uint32_t *stopped) {
-    if (!calls->depth || calls->frames[calls->depth - 1].return_address != address) {
+    if (!calls->stack->depth || calls->stack->frames[calls->stack->depth - 1].return_address != address) {
         return 0;
     }
     leave(calls, now, stopped);
@@ -189,15 +224,110 @@ int calls_return(call_state *calls, uint32_t address, moment now, uint32_t *stop
 }
 
 int calls_unwind(call_state *calls, uint32_t address, moment now, uint32_t *stopped) {
-    uint32_t depth = calls->depth;
-    while (depth && calls->frames[depth - 1].return_address != address) {
+    uint32_t depth = calls->stack->depth;
+    while (depth && calls->stack->frames[depth - 1].return_address != address) {
         --depth;
     }
     if (!depth) {
         return 0;
     }
-    while (calls->depth >= depth) {
+    while (calls->stack->depth >= depth) {
         leave(calls, now, stopped);
     }
     return 1;
+}
+
+void calls_keep_frames(call_state *calls) {
+    calls->stack->is_fresh = 0;
+}
+
+void calls_drop_frames(call_state *calls) {
+    calls->stack->is_fresh = 0;
+    calls->stack->depth = 0;
+}
+
+int calls_leave_exception(call_state *calls, moment now, uint32_t *stopped) {
+    uint32_t depth = calls->stack->depth;
+    while (depth && !calls->stack->frames[depth - 1].is_exception) {
+        --depth;
+    }
+    while (depth && calls->stack->depth >= depth) {
+        leave(calls, now, stopped);
+    }
+    return depth != 0;
+}
+
+/* A stack pointer so near below the end of an area of memory is the start of a stack there: room for what a
+ * context switch keeps, 18 words of the core and 32 of the floating-point unit. */
+enum { FIRST_FRAME = 4 * (18 + 32) };
+
+static int is_start(const call_state *calls, int32_t area, uint32_t stack_pointer) {
+    return area >= 0 && calls->spec->areas[area].end - stack_pointer <= FIRST_FRAME;
+}
+
+/* Whether the present stack goes on: not where MSR names another place for a thread, nor where execution goes
+ * to the top of another area. A stack that leaves its area downwards has run over. */
+static int goes_on(const call_state *calls, const stack_change *change) {
+    const call_stack *stack = calls->stack;
+    int32_t area = area_at(calls->spec, change->to);
+    if (change->is_process != stack->is_process) {
+        return 0;
+    }
+    if (change->to == change->from) {
+        return 1;
+    }
+    if (area == stack->area) {
+        return !(change->is_named && change->is_process);
+    }
+    return !is_start(calls, area, change->to) && change->to < stack->top;
+}
+
+static call_stack *suspended(call_state *calls, const stack_change *change) {
+    for (uint32_t i = 0; i < calls->stack_count; ++i) {
+        call_stack *stack = &calls->stacks[i];
+        if (stack != calls->stack && stack->is_process == change->is_process &&
+            stack->left_at == change->to) {
+            return stack;
+        }
+    }
+    return NULL;
+}
+
+/* A new stack, with a copy of the frames: whether execution goes on in them is seen at the next branch. */
+static call_stack *new_stack(call_state *calls, const stack_change *change) {
+    const call_stack *before = calls->stack;
+    if (calls->stack_count == MAXIMUM_STACKS) {
+        return calls->stack;
+    }
+    call_stack *stack = clear_stack(&calls->stacks[calls->stack_count++], change->to);
+    stack->is_process = change->is_process;
+    stack->deepest_node = calls->current;
+    stack->area = area_at(calls->spec, change->to);
+    if (stack->area >= 0) {
+        const mcusim_area *area = &calls->spec->areas[stack->area];
+        stack->limit = area->start;
+        stack->top = is_start(calls, stack->area, change->to) ? area->end : change->to;
+    }
+    make_room(stack, before->depth);
+    for (uint32_t i = 0; i < before->depth; ++i) {
+        stack->frames[i] = before->frames[i];
+        stack->frames[i].layer = -1;
+        stack->frames[i].stops = 0;
+    }
+    stack->depth = before->depth;
+    stack->is_fresh = 1;
+    return stack;
+}
+
+void calls_change_stack(call_state *calls, const stack_change *change, moment now) {
+    call_stack *before = calls->stack;
+    if (goes_on(calls, change)) {
+        return;
+    }
+    call_stack *stack = suspended(calls, change);
+    before->left_at = change->from;
+    calls->stack = stack ? stack : new_stack(calls, change);
+    if (calls->stack->depth && calls->stack != before) {
+        set_current(calls, calls->stack->frames[calls->stack->depth - 1].node, now);
+    }
 }

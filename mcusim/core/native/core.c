@@ -4,7 +4,7 @@
 #include "calls.h"
 #include "runs.h"
 
-enum { FILTER_SIZE = 4096 };
+enum { FILTER_SIZE = 4096, CONTROL_SPSEL = 2, STATUS_EXCEPTION = 0x1FF };
 
 struct mcusim_core {
     /* The pending run; `block` is the start of its last known block. */
@@ -17,8 +17,6 @@ struct mcusim_core {
     mcusim_spec spec;
     size_t hook;
     uint32_t sp;
-    uint32_t sp_min;
-    int32_t sp_min_node;
     mcusim_stop_state stop;
     uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
     flash_unit flash;
@@ -54,28 +52,45 @@ static void read_stack_pointer(mcusim_core *core) {
 }
 
 static void note_stack(mcusim_core *core, uint32_t lowest, const run_edge *edge, uint32_t sp_before) {
-    if (lowest < core->calls.lowest) {
-        core->calls.lowest = lowest;
+    call_stack *stack = core->calls.stack;
+    if (lowest < stack->lowest) {
+        stack->lowest = lowest;
     }
-    if (lowest < core->sp_min) {
-        core->sp_min = lowest;
-        core->sp_min_node = core->calls.current;
-        if (lowest < core->spec.stack_limit) {
-            stop(core, STOP_STACK, lowest,
-                 run_stack_culprit(&core->runs, edge, sp_before, core->spec.stack_limit));
+    if (lowest < stack->deepest) {
+        stack->deepest = lowest;
+        stack->deepest_node = core->calls.current;
+        if (lowest < stack->limit) {
+            stop(core, STOP_STACK, lowest, run_stack_culprit(&core->runs, edge, sp_before, stack->limit));
         }
     }
+}
+
+/* PSP is in use: CONTROL.SPSEL, outside of exceptions (Arm DDI 0403E, B1.4.1). */
+static uint8_t uses_process_stack(const mcusim_core *core) {
+    const mcusim_emulator *emulator = &core->spec.emulator;
+    uint64_t control = 0;
+    uint64_t status = 0;
+    emulator->reg_read(emulator->engine, emulator->control_register, &control);
+    emulator->reg_read(emulator->engine, emulator->status_register, &status);
+    return control & CONTROL_SPSEL && !(status & STATUS_EXCEPTION);
 }
 
 static void commit_stack(mcusim_core *core, const run_edge *edge) {
     uint32_t before = core->sp;
     note_stack(core, before + (uint32_t)edge->lowest, edge, before);
-    if (edge->dynamic_sp) {
-        read_stack_pointer(core);
-        note_stack(core, core->sp + (uint32_t)edge->lowest_back, edge, before);
-    } else {
+    if (!edge->dynamic_sp) {
         core->sp = before + (uint32_t)edge->sp_delta;
+        return;
     }
+    read_stack_pointer(core);
+    const stack_change change = {
+        .from = before + (uint32_t)edge->sp_before,
+        .to = core->sp - (uint32_t)edge->sp_delta,
+        .is_process = edge->names_sp ? uses_process_stack(core) : core->calls.stack->is_process,
+        .is_named = edge->names_sp,
+    };
+    calls_change_stack(&core->calls, &change, present(core));
+    note_stack(core, core->sp + (uint32_t)edge->lowest_back, edge, before);
 }
 
 static void enter(mcusim_core *core, const run_edge *edge) {
@@ -95,9 +110,14 @@ static void tail_call(mcusim_core *core, const run_edge *edge) {
 static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
     uint32_t stopped = 0;
     int returned = calls_return(&core->calls, edge->key.next, present(core), &stopped);
-    if (!returned && edge->function >= 0) {
+    if (returned) {
+        calls_keep_frames(&core->calls);
+    } else if (edge->function >= 0) {
+        if (core->calls.stack->is_fresh) {
+            calls_drop_frames(&core->calls);
+        }
         tail_call(core, edge);
-    } else if (!returned) {
+    } else {
         calls_unwind(&core->calls, edge->key.next, present(core), &stopped);
     }
     if (stopped) {
@@ -217,7 +237,6 @@ mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
     mcusim_core *core = allocate_zeroed(1, sizeof *core);
     core->spec = *spec;
     core->cycle_limit = spec->cycle_limit ? spec->cycle_limit : UINT64_MAX;
-    core->sp_min_node = -1;
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
     }
@@ -255,17 +274,17 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
     uint32_t entry = function >= 0 ? core->spec.functions[function].start : address;
     core->start = core->block = core->end = address;
     core->cycles = core->instructions = 0;
-    core->sp = core->sp_min = stack_pointer;
+    core->sp = stack_pointer;
     core->stop = (mcusim_stop_state){STOP_NONE, 0, 0};
     runs_reset_counts(&core->runs);
     flash_begin(&core->flash);
     survey_begin(&core->survey, measure);
     access_begin(&core->memory, measure);
-    calls_reset(&core->calls);
+    calls_reset(&core->calls, stack_pointer);
     calls_enter(&core->calls, entry, function, return_address, present(core));
-    core->calls.lowest = stack_pointer;
-    core->calls.frames[0].stops |= return_address != 0;
-    core->sp_min_node = core->calls.current;
+    core->calls.stack->lowest = stack_pointer;
+    core->calls.stack->frames[0].stops |= return_address != 0;
+    core->calls.stack->deepest_node = core->calls.current;
 }
 
 void mcusim_core_resume(mcusim_core *core) {
@@ -288,6 +307,14 @@ void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t
     access_note(&core->memory, pc, address, size, store);
 }
 
+void mcusim_core_set_heap(mcusim_core *core, uint32_t start, uint32_t end) {
+    access_set_heap(&core->memory, start, end);
+}
+
+void mcusim_core_set_stack_limit(mcusim_core *core, uint32_t limit) {
+    core->calls.stacks[0].limit = limit;
+}
+
 void mcusim_core_trap_unaligned(mcusim_core *core, int32_t traps) {
     core->memory.traps_unaligned = traps != 0;
 }
@@ -302,22 +329,34 @@ void mcusim_core_finish(mcusim_core *core, uint32_t end) {
     core->start = core->block = core->end = end;
 }
 
+/* The machine has moved the stack pointer. */
+static void change_stack(mcusim_core *core) {
+    stack_change change = {.from = core->sp};
+    read_stack_pointer(core);
+    change.to = core->sp;
+    change.is_process = uses_process_stack(core);
+    calls_change_stack(&core->calls, &change, present(core));
+}
+
 void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
     uint32_t from = core->end;
     uint32_t stopped = 0;
     int32_t function = function_at(&core->spec, address);
+    int is_entry = function >= 0 && core->spec.functions[function].start == address;
     if (core->start != core->end) {
         commit(core, core->end, 0);
     }
     core->cycles += cycles;
-    read_stack_pointer(core);
-    if (calls_return(&core->calls, address, present(core), &stopped)) {
-        /* back from where an exception was taken, which may be a function's start */
-    } else if (function >= 0 && core->spec.functions[function].start == address) {
+    int is_over = calls_return(&core->calls, address, present(core), &stopped) ||
+                  (!is_entry && calls_leave_exception(&core->calls, present(core), &stopped));
+    change_stack(core);
+    if (!is_over && is_entry) {
         calls_enter(&core->calls, address, function, from, present(core));
-    } else {
+        core->calls.stack->frames[core->calls.stack->depth - 1].is_exception = 1;
+    } else if (!is_over) {
         calls_unwind(&core->calls, address, present(core), &stopped);
     }
+    calls_keep_frames(&core->calls);
     if (stopped) {
         stop(core, STOP_RETURNED, stopped, 0);
     }
@@ -348,15 +387,15 @@ void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state) {
 }
 
 void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
+    const call_stack *stack = core->calls.stack;
     calls_settle(&core->calls, present(core));
     *totals = (mcusim_totals){
         .cycles = core->cycles,
         .instructions = core->instructions,
         .nodes = core->calls.node_count,
         .layers = core->calls.layer_count,
-        .sp_min = core->sp_min,
-        .sp_min_node = core->sp_min_node,
-        .current_node = core->calls.depth ? core->calls.frames[core->calls.depth - 1].node : -1,
+        .stacks = core->calls.stack_count,
+        .current_node = stack->depth ? stack->frames[stack->depth - 1].node : -1,
     };
     for (uint32_t i = 0; i < core->runs.count; ++i) {
         totals->runs += runs_at(&core->runs, i)->count != 0;
@@ -364,6 +403,7 @@ void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
 }
 
 void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
+    advance(core);
     live_figures figures = liveness_measure(&core->memory.live);
     calls_credit_memory(&core->calls);
     *memory = (mcusim_memory_count){
@@ -372,6 +412,7 @@ void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
         .lost_accesses = core->memory.lost,
         .stream_hash = core->memory.stream_hash,
         .live_peak_bytes = figures.live_peak_bytes,
+        .heap_live_peak_bytes = core->memory.live.parts[core->memory.live.part_count - 1].peak,
         .unwritten = core->memory.unwritten.count,
         .null_reads = core->memory.null_reads.count,
         .waits = core->memory.waits.count,
@@ -401,7 +442,17 @@ void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes) {
     }
 }
 
+void mcusim_core_stacks(const mcusim_core *core, mcusim_stack_record *stacks) {
+    for (uint32_t i = 0; i < core->calls.stack_count; ++i) {
+        const call_stack *stack = &core->calls.stacks[i];
+        stacks[i] = (mcusim_stack_record){stack->top,          stack->deepest, stack->limit,
+                                          stack->deepest_node, stack->area,    stack->is_process};
+    }
+}
+
 void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers) {
+    uint64_t *unread = allocate_zeroed(core->calls.layer_count, sizeof *unread);
+    liveness_unread(&core->memory.live, unread, core->calls.layer_count);
     for (uint32_t i = 0; i < core->calls.layer_count; ++i) {
         const layer_record *layer = &core->calls.layers[i];
         layers[i] = (mcusim_layer_record){
@@ -413,8 +464,10 @@ void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers) {
             layer->stack_bytes,
             liveness_layer_peak(&core->memory.live, (int32_t)i),
             0,
+            unread[i],
         };
     }
+    free(unread);
 }
 
 void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
@@ -422,6 +475,14 @@ void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
         const mcusim_region *part = &core->spec.sram[i];
         bytes[i] = access_high_water(&core->memory, part->start, part->size);
     }
+}
+
+void mcusim_core_live_peaks(const mcusim_core *core, uint32_t *regions, uint32_t *columns) {
+    const liveness *live = &core->memory.live;
+    for (uint32_t i = 0; i < core->spec.sram_count; ++i) {
+        regions[i] = live->parts[i].peak;
+    }
+    memcpy(columns, live->column_peaks, (live->map.column + 1) * sizeof *columns);
 }
 
 void mcusim_core_map(mcusim_core *core, mcusim_memory_map *map) {

@@ -10,7 +10,7 @@
 #include "mcusim_core.h"
 #include "occupancy.h"
 
-enum { PAGE_BITS = 8 };
+enum { PAGE_BITS = 8, MIXED_PAGE = 0xFF };
 
 /* Set in the time of a write whose value was read at a time that has been dropped. */
 #define READ_BEFORE 0x80000000u
@@ -26,7 +26,16 @@ typedef struct {
     int32_t parent;
     int32_t layer;
     uint32_t peak;
+    uint64_t unread; /* bytes written there and over again that were never read */
 } live_context;
+
+/* Bytes [first, end) of SRAM, whose live bytes are told apart. */
+typedef struct {
+    uint32_t first;
+    uint32_t end;
+    int32_t *steps; /* by time: change of the number of live bytes */
+    uint32_t peak;
+} live_part;
 
 /* From `start` on time belongs to `context`. */
 typedef struct {
@@ -37,18 +46,20 @@ typedef struct {
 /* A layer that is being executed. */
 typedef struct {
     uint32_t since;
-    int32_t outer_context;
+    int32_t layer;
 } open_layer_time;
 
 typedef struct {
     uint32_t size;     /* bytes of SRAM */
     uint32_t *written; /* per byte: time of the last write, 0 for never */
     uint32_t *read;    /* per byte: time of the last read, 0 for never */
+    uint16_t *writer;  /* per byte: context of the last write */
     uint32_t *used;    /* per page: time of the last access */
-    int32_t *steps;    /* by time: change of the number of live bytes */
-    uint32_t capacity; /* times that `steps` has room for */
+    uint8_t *part_of;  /* per page: the part that it lies in, MIXED_PAGE for several */
+    live_part *parts;  /* the last one is the heap, which takes its bytes from the others */
+    uint32_t part_count;
+    uint32_t capacity; /* times that steps have room for */
     uint32_t now;
-    uint64_t unread; /* bytes written over that were never read */
     live_context *contexts;
     uint32_t context_count;
     live_segment *segments;
@@ -59,6 +70,7 @@ typedef struct {
     uint32_t open_capacity;
     int32_t context;
     occupancy map;
+    uint32_t column_peaks[OCCUPANCY_COLUMNS]; /* most live bytes in each column of the map */
 } liveness;
 
 typedef struct {
@@ -67,15 +79,20 @@ typedef struct {
     uint32_t live_peak_bytes;
 } live_figures;
 
-void liveness_init(liveness *live, uint32_t size);
+/* `parts` are as many ranges of bytes as are told apart; what lies in none counts as the first. */
+void liveness_init(liveness *live, uint32_t size, const live_part *parts, uint32_t part_count);
 void liveness_free(liveness *live);
 
 /* Nothing was ever written. */
 void liveness_begin(liveness *live);
 
-/* Enter or leave a layer; leaving adds the bytes read or written since to `touched`. */
+/* Enter a layer, or leave it where it was entered last, which adds the bytes read or written since then to
+ * `touched`. */
 void liveness_open(liveness *live, int32_t layer);
-void liveness_close(liveness *live, byte_set *touched);
+void liveness_close(liveness *live, int32_t layer, byte_set *touched);
+
+/* Bytes [first, end) are the heap, and so is what was before. */
+void liveness_set_heap(liveness *live, uint32_t first, uint32_t end);
 
 /* `cycles` have gone by. */
 void liveness_advance(liveness *live, uint64_t cycles);
@@ -86,9 +103,12 @@ void liveness_settle_map(liveness *live);
 /* Add the bytes touched so far in an open layer, counted from the outermost. */
 void liveness_touch(const liveness *live, uint32_t open, byte_set *touched);
 
-/* Figures up to now; brings the peaks of all contexts up to date. */
+/* Figures up to now; brings the peaks of all contexts, parts and columns up to date. */
 live_figures liveness_measure(liveness *live);
 uint32_t liveness_layer_peak(const liveness *live, int32_t layer);
+
+/* Add to each layer's number the bytes that it wrote, or layers inside it, and nobody read. */
+void liveness_unread(const liveness *live, uint64_t *by_layer, uint32_t layer_count);
 
 /* End of the highest byte of [first, first + size) that was written, relative to `first`. */
 uint32_t liveness_high_water(const liveness *live, uint32_t first, uint32_t size);
@@ -96,8 +116,11 @@ uint32_t liveness_high_water(const liveness *live, uint32_t first, uint32_t size
 void byte_set_init(byte_set *set, uint32_t size);
 void byte_set_clear(byte_set *set, uint32_t size);
 
-/* Make room for more times. */
+/* Make room for more times (in live_curve.c). */
 void liveness_make_room(liveness *live);
+
+/* The part that a byte lies in, on any page. */
+uint32_t liveness_part(const liveness *live, uint32_t byte);
 
 static inline void liveness_use(liveness *live, uint32_t first, uint32_t size) {
     uint32_t last_page = (first + size - 1) >> PAGE_BITS;
@@ -130,10 +153,12 @@ static inline int liveness_read(liveness *live, uint32_t first, uint32_t size) {
 static inline void liveness_end_value(liveness *live, uint32_t byte) {
     uint32_t written = live->written[byte] & ~READ_BEFORE;
     if (live->read[byte] >= written) {
-        ++live->steps[written];
-        --live->steps[live->read[byte] + 1];
+        uint32_t part = live->part_of[byte >> PAGE_BITS];
+        int32_t *steps = live->parts[part == MIXED_PAGE ? liveness_part(live, byte) : part].steps;
+        ++steps[written];
+        --steps[live->read[byte] + 1];
     } else {
-        live->unread += !(live->written[byte] & READ_BEFORE);
+        live->contexts[live->writer[byte]].unread += !(live->written[byte] & READ_BEFORE);
     }
 }
 
@@ -166,6 +191,7 @@ static inline void liveness_write(liveness *live, uint32_t first, uint32_t size)
             liveness_end_value(live, byte);
         }
         live->written[byte] = live->now;
+        live->writer[byte] = (uint16_t)live->context;
     }
     liveness_use(live, first, size);
     occupancy_write(&live->map, first, size);

@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 12
+#define MCUSIM_CORE_ABI 13
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -110,6 +110,12 @@ typedef struct {
     uint32_t watch;
 } mcusim_function;
 
+/* Memory [start, end) that may be a stack. */
+typedef struct {
+    uint32_t start;
+    uint32_t end;
+} mcusim_area;
+
 /* Lines in sets of `ways`; without sets only the present line is at hand. */
 typedef struct {
     uint32_t sets;
@@ -140,6 +146,7 @@ typedef struct {
     const uint32_t *registers;  /* where the emulator keeps R0 to R15, NULL if that is not known */
     int32_t core_registers[15]; /* names of R0 to R14 */
     int32_t status_register;
+    int32_t control_register;
     int32_t block_hook_kind;
     int32_t code_hook_kind;
     int32_t forget_code; /* control code that drops what was translated of an address range */
@@ -156,6 +163,8 @@ typedef struct {
     const mcusim_region *code;
     const mcusim_region *sram;        /* parts whose high-water marks are told apart */
     const mcusim_function *functions; /* sorted by start */
+    const mcusim_area *areas;         /* sorted, without overlap */
+    uint32_t area_count;
     uint32_t surveyed_count;
     uint32_t bank_count;
     uint32_t tracked_bytes;
@@ -196,6 +205,7 @@ typedef struct {
     uint32_t stack_bytes;
     uint32_t live_peak_bytes;
     uint32_t unused;
+    uint64_t unread_bytes;
 } mcusim_layer_record;
 
 /* An instruction that read what it should not: how often, and the first address. */
@@ -218,10 +228,19 @@ typedef struct {
     uint32_t runs;
     uint32_t nodes;
     uint32_t layers;
-    uint32_t sp_min;
-    int32_t sp_min_node;  /* -1: no stack pointer seen */
+    uint32_t stacks;
     int32_t current_node; /* -1: nothing has begun */
 } mcusim_totals;
+
+/* See StackRecord in mcusim/core/interface.py; `area` is the index of an area, -1 for none. */
+typedef struct {
+    uint32_t top;
+    uint32_t lowest;
+    uint32_t limit;
+    int32_t node;
+    int32_t area;
+    uint32_t is_process;
+} mcusim_stack_record;
 
 /* See MemoryCount in mcusim/core/interface.py; `unwritten`, `null_reads` and `waits`
  * are numbers of rows. */
@@ -231,6 +250,8 @@ typedef struct {
     uint64_t lost_accesses;
     uint64_t stream_hash;
     uint32_t live_peak_bytes;
+    uint32_t heap_live_peak_bytes;
+    uint32_t unused;
     uint32_t unwritten;
     uint32_t null_reads;
     uint32_t waits;
@@ -288,6 +309,8 @@ MCUSIM_API void mcusim_core_resume(mcusim_core *core);
 MCUSIM_API void mcusim_core_pause(mcusim_core *core, uint32_t pc);
 MCUSIM_API void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size,
                                  int32_t store);
+MCUSIM_API void mcusim_core_set_heap(mcusim_core *core, uint32_t start, uint32_t end);
+MCUSIM_API void mcusim_core_set_stack_limit(mcusim_core *core, uint32_t limit);
 MCUSIM_API void mcusim_core_trap_unaligned(mcusim_core *core, int32_t traps);
 MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);
 MCUSIM_API void mcusim_core_finish(mcusim_core *core, uint32_t end);
@@ -302,8 +325,12 @@ MCUSIM_API void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals);
 MCUSIM_API void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory);
 MCUSIM_API void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs);
 MCUSIM_API void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes);
+MCUSIM_API void mcusim_core_stacks(const mcusim_core *core, mcusim_stack_record *stacks);
 MCUSIM_API void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers);
 MCUSIM_API void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes);
+
+/* The most live bytes in each region of SRAM, and in each column of the map, as of the last memory count. */
+MCUSIM_API void mcusim_core_live_peaks(const mcusim_core *core, uint32_t *regions, uint32_t *columns);
 MCUSIM_API void mcusim_core_unwritten(const mcusim_core *core, mcusim_stray_read *reads);
 MCUSIM_API void mcusim_core_null_reads(const mcusim_core *core, mcusim_stray_read *reads);
 MCUSIM_API void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits);

@@ -83,8 +83,10 @@ static void fill_stack(run_edge *edge, const instruction_list *run) {
             edge->writes_sp = 1;
             if (!edge->dynamic_sp) {
                 edge->lowest = lowest;
+                edge->sp_before = sp;
             }
             edge->dynamic_sp = 1;
+            edge->names_sp |= instruction->kind == KIND_SYSTEM;
             sp = lowest = 0;
         }
         if (instruction->sp_delta) {

@@ -33,7 +33,9 @@ typedef struct {
     uint8_t attention; /* something beside counting is to be done */
     uint8_t writes_sp;
     uint8_t dynamic_sp;
-    int32_t sp_delta;    /* over the whole run, if not dynamic */
+    uint8_t names_sp;    /* MSR, perhaps of a stack pointer, writes it */
+    int32_t sp_before;   /* SP at the first dynamic write, relative to the start */
+    int32_t sp_delta;    /* over the whole run, or from the last dynamic write on */
     int32_t lowest;      /* lowest SP relative to the start, up to the first dynamic write */
     int32_t lowest_back; /* lowest SP relative to the end, from the last dynamic write on */
 } run_edge;
