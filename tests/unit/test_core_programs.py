@@ -18,8 +18,10 @@ FUNCTIONS = 4
 FLASHES = [
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 4, 16), CacheShape(2, 1, 4), prefetch=True),
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 2, 8), CacheShape(0, 1, 8), prefetch=False),
+    FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 4, 16), CacheShape(2, 1, 4), prefetch=False),
 ]
-"""So small that lines are replaced all the time; the data that count are literals and tables."""
+"""So small that lines are replaced all the time; the data that count are literals and tables. The first and
+the last have the same caches."""
 _PLAIN = (
     "adds r0,#1",
     "mov.w r1,r0",

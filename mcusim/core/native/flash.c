@@ -69,10 +69,16 @@ static uint32_t flash_offset(const mcusim_flash *timing, uint32_t address) {
     return OUTSIDE;
 }
 
+int flash_caches_alike(const mcusim_flash *one, const mcusim_flash *other) {
+    return !memcmp(one->starts, other->starts, sizeof one->starts) && one->size == other->size &&
+           !memcmp(&one->code, &other->code, sizeof one->code) &&
+           !memcmp(&one->data, &other->data, sizeof one->data);
+}
+
 /* What executing a line in `cycles` takes beyond a word a cycle, which is as fast as fetches go, but no more
  * than the words held by the fetch unit last. */
-static uint32_t run_ahead(const flash_unit *flash, uint32_t cycles) {
-    uint32_t words = flash->code.shape.line_bytes / WORD;
+static uint32_t run_ahead(const mcusim_flash *timing, uint32_t cycles) {
+    uint32_t words = timing->code.line_bytes / WORD;
     uint32_t longest = HELD_WORDS * cycles / words;
     if (cycles <= words || !longest) {
         return 0;
@@ -80,28 +86,35 @@ static uint32_t run_ahead(const flash_unit *flash, uint32_t cycles) {
     return cycles - words < longest - 1 ? cycles - words : longest - 1;
 }
 
-/* Whether the line has to be read; `ahead`: cycles of waiting that are hidden. The line before it is of the
- * same run if `in_run`. */
-static int line_misses(flash_unit *flash, uint32_t line, uint32_t cycles_before, int in_run,
-                       uint32_t *ahead) {
-    const mcusim_flash *timing = flash->timing;
+/* A line that has to be read: whether it is behind the present one, and whether that is of the same run. */
+typedef struct {
+    int is_next;
+    int in_run;
+} missing_line;
+
+/* Cycles of waiting that are hidden. */
+static uint32_t hidden(const mcusim_flash *timing, missing_line line, uint32_t cycles_before) {
+    if (timing->prefetch && line.is_next) {
+        return cycles_before > 1 ? cycles_before - 1 : 0;
+    }
+    return line.in_run && timing->runs_ahead ? run_ahead(timing, cycles_before) : 0;
+}
+
+/* Whether the line has to be read. */
+static int line_misses(flash_unit *flash, uint32_t line, int *is_next) {
     uint32_t present = flash->line;
     flash->line = line;
-    *ahead = 0;
     if (line == present || cache_holds(&flash->code, line)) {
         return 0;
     }
     cache_insert(&flash->code, line);
-    if (timing->prefetch && present != NO_LINE && line == present + 1) {
-        *ahead = cycles_before > 1 ? cycles_before - 1 : 0;
-    } else if (in_run && timing->runs_ahead) {
-        *ahead = run_ahead(flash, cycles_before);
-    }
+    *is_next = present != NO_LINE && line == present + 1;
     return 1;
 }
 
-/* Fetch the code of a run line by line; what is missing is waited for and, if that is wanted, counted. */
-static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead) {
+/* Fetch the code of a run line by line; what is missing is waited for, and counted. */
+static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles,
+                      const flash_counter *counters, uint32_t count) {
     if (start == flash->steady_start && end == flash->steady_end) {
         return 0;
     }
@@ -110,6 +123,7 @@ static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t 
         return 0;
     }
     uint32_t size = flash->code.shape.line_bytes;
+    uint32_t states = flash->timing->wait_states;
     /* A run's cycles are spread evenly over its bytes. */
     uint32_t per_line = (uint32_t)((uint64_t)cycles * size / (end - start));
     uint32_t first = offset / size;
@@ -118,12 +132,14 @@ static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t 
     /* Once more, every line would be looked up as now, and be found. */
     int steady = first == last || flash->line != first;
     for (uint32_t line = first; line <= last; ++line) {
-        uint32_t ahead;
-        if (line_misses(flash, line, per_line, line != first, &ahead)) {
+        missing_line missing = {0, line != first};
+        if (line_misses(flash, line, &missing.is_next)) {
+            uint32_t ahead = hidden(flash->timing, missing, per_line);
             steady = first == last;
-            waited += flash->timing->wait_states > ahead ? flash->timing->wait_states - ahead : 0;
-            if (by_ahead) {
-                ++by_ahead[ahead < MCUSIM_FLASH_AHEAD ? ahead : MCUSIM_FLASH_AHEAD - 1];
+            waited += states > ahead ? states - ahead : 0;
+            for (uint32_t i = 0; i < count; ++i) {
+                ahead = hidden(counters[i].timing, missing, per_line);
+                ++counters[i].by_ahead[ahead < MCUSIM_FLASH_AHEAD ? ahead : MCUSIM_FLASH_AHEAD - 1];
             }
         }
     }
@@ -133,11 +149,12 @@ static uint32_t fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t 
 }
 
 uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles) {
-    return flash->timing->wait_states ? fetch(flash, start, end, cycles, NULL) : 0;
+    return flash->timing->wait_states ? fetch(flash, start, end, cycles, NULL, 0) : 0;
 }
 
-void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead) {
-    fetch(flash, start, end, cycles, by_ahead);
+void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles,
+                       const flash_counter *counters, uint32_t count) {
+    fetch(flash, start, end, cycles, counters, count);
 }
 
 int flash_misses(flash_unit *flash, uint32_t address) {

@@ -19,15 +19,25 @@ typedef struct {
     uint32_t steady_end;
 } flash_unit;
 
+/* What a flash with the caches of another hides of the waiting that both have. */
+typedef struct {
+    const mcusim_flash *timing;
+    uint64_t *by_ahead; /* lines that have to be read, by the cycles that are hidden */
+} flash_counter;
+
 void flash_init(flash_unit *flash, const mcusim_flash *timing);
 void flash_free(flash_unit *flash);
 
 /* Nothing is cached. */
 void flash_begin(flash_unit *flash);
 
-/* Count the lines of code of a run that have to be read, by the cycles of its reading that prefetch did
- * before they were wanted; the last counter is for as many or more. */
-void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles, uint64_t *by_ahead);
+/* Whether reads of both miss at the same moments. */
+int flash_caches_alike(const mcusim_flash *one, const mcusim_flash *other);
+
+/* Count the lines of code of a run that have to be read in each of `counters`, whose caches are those of
+ * `flash`; the last place of one is for as many hidden cycles or more. */
+void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles,
+                       const flash_counter *counters, uint32_t count);
 
 /* Whether the line of a constant has to be read. */
 int flash_misses(flash_unit *flash, uint32_t address);

@@ -5,16 +5,20 @@
 
 #include "flash.h"
 
+/* One state for all flashes whose caches are alike, with a counter for each of them. */
 typedef struct {
     flash_unit unit;
     uint32_t constants; /* read by the pending run */
-    uint64_t (*by_node)[MCUSIM_FLASH_AHEAD];
-} surveyed_flash;
+    flash_counter *counters;
+    uint32_t count;
+} surveyed_caches;
 
 typedef struct {
-    surveyed_flash *flashes;
+    const mcusim_spec *spec;
+    surveyed_caches *caches;
     uint32_t count;
-    uint32_t nodes; /* for which there is room */
+    uint64_t (**by_node)[MCUSIM_FLASH_AHEAD]; /* of each flash */
+    uint32_t nodes;                           /* for which there is room */
     int32_t is_on;
     uint64_t end; /* of the highest flash; most data lie above */
 } flash_survey;
