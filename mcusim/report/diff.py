@@ -104,9 +104,14 @@ def render(old: Trace, new: Trace, console: Console, *, top: int = TOP) -> None:
 
 
 def _key(old: Trace, new: Trace) -> RenderableType:
+    """What is compared; the chip once if it is the same."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for name, trace in (("old", old), ("new", new)):
-        grid.add_row(Text(name, style="bold"), title_of(trace), Text(f"on {chip_line(trace)}", style="dim"))
+    places = [chip_line(old), chip_line(new)]
+    for name, trace, place in (("old", old, places[0]), ("new", new, places[1])):
+        shown = f"on {place}" if places[0] != places[1] else ""
+        grid.add_row(Text(name, style="bold"), title_of(trace), Text(shown, style="dim"))
+    if places[0] == places[1]:
+        grid.add_row("", Text(f"both on {places[0]}", style="dim"), "")
     return grid
 
 
