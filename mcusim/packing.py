@@ -6,9 +6,9 @@ import base64
 import zlib
 
 
-def compressed(raw: bytes) -> str:
-    """The text that ``expanded`` turns back."""
-    return base64.b64encode(zlib.compress(raw, 9)).decode()
+def compressed(raw: bytes, level: int = 9) -> str:
+    """The text that ``expanded`` turns back. ``level`` is zlib's, 1 (fast) to 9 (small)."""
+    return base64.b64encode(zlib.compress(raw, level)).decode()
 
 
 def expanded(text: str) -> bytes:

@@ -14,6 +14,8 @@ from mcusim.image import Image
 from mcusim.packing import compressed
 from mcusim.profile.profile import OUTSIDE, LayerMark
 
+LEVEL = 6
+"""Of compression: a tenth of the time that the smallest form takes, for a third more bytes."""
 NOBODY = -2
 """Nobody has written a row yet."""
 _SET_BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
@@ -34,17 +36,24 @@ def measure(
     shape = (len(found.rows), found.columns)
     owners = np.frombuffer(found.owners, np.int16).reshape(shape)
     alive = np.frombuffer(found.alive, np.uint64).reshape(shape)
+    positions = _positions(found.layers, marks)
     return trace.SramMap(
         column_cycles=found.width,
         columns=found.columns,
         row_bytes=found.row_bytes,
         spans=_spans(found, banks),
-        writers=compressed(_writers(owners, _positions(found.layers, marks)).astype("<i2").tobytes()),
-        live=compressed(
-            _SET_BITS[alive.view(np.uint8)].reshape(*shape, 8).sum(axis=2, dtype=np.uint8).tobytes()
-        ),
+        writers=compressed(_writers(owners, positions).astype("<i2").tobytes(), LEVEL),
+        live=compressed(_pieces(alive).tobytes(), LEVEL),
         parts=_parts(image, memory),
     )
+
+
+def _pieces(alive: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """How many bits of every cell are set."""
+    counts: NDArray[np.uint8] = (
+        _SET_BITS[alive.view(np.uint8)].reshape(*alive.shape, 8).sum(2, dtype=np.uint8)
+    )
+    return counts
 
 
 def _spans(found: MemoryMap, banks: Sequence[TrackedBank]) -> tuple[tuple[int, int], ...]:
