@@ -2,6 +2,7 @@
 #ifndef MCU_DEPTHWISE_H
 #define MCU_DEPTHWISE_H
 
+#include "mcu_asm.h"
 #include "mcu_kernels.h"
 #include "mcu_requantise.h"
 
@@ -20,46 +21,55 @@ typedef struct mcu_lane {
     int32_t step;
 } mcu_lane;
 
-/* The lane of a row that begins at column x0. */
-static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t *row, int32_t x0,
+/* Part of a strip: columns of two lanes, and where their words go. */
+typedef struct mcu_fill {
+    const int8_t *first;
+    int32_t first_step;
+    const int8_t *second;
+    int32_t second_step;
+    int32_t columns;
+    int32_t *to;
+} mcu_fill;
+
+/* Bytes of a fill on the target. */
+#define MCU_FILL_BYTES 24
+
+/* Room for a list of fills, which the kernels plan at the beginning of their scratch. Where pointers
+ * are wider than the target's, it lies elsewhere. */
+static inline mcu_fill *mcu_fills(void *scratch) {
+#if MCU_TARGET
+    return scratch;
+#else
+    static mcu_fill fills[MCU_MAX_ROWS];
+    (void)scratch;
+    return fills;
+#endif
+}
+
+/* Four channels of a row of the input from column x on, a row of padding if it is NULL. */
+static inline mcu_lane mcu_find_lane(const mcu_depthwise_params *p, const int8_t *row, int32_t x,
                                      int32_t step) {
     mcu_lane lane = {(const int8_t *)&p->zero_point, 0};
     if (row != NULL) {
-        lane.from = row + x0 * p->channels;
+        lane.from = row + x * p->channels;
         lane.step = step * p->channels;
     }
     return lane;
 }
 
-/* See strip.c. Lanes come as scalars: GCC's naked functions spill structures over their caller's stack. */
-void mcu_transpose_lanes_less(const int8_t *first, int32_t first_step, const int8_t *second,
-                              int32_t second_step, int32_t count, int32_t *to, int32_t zeros);
-void mcu_transpose_lanes_by_2(const int8_t *first, int32_t first_step, const int8_t *second,
-                              int32_t second_step, int32_t count, int32_t *to);
-void mcu_transpose_lanes_by_3(const int8_t *first, int32_t first_step, const int8_t *second,
-                              int32_t second_step, int32_t count, int32_t *to);
-void mcu_transpose_lanes_by_5(const int8_t *first, int32_t first_step, const int8_t *second,
-                              int32_t second_step, int32_t count, int32_t *to);
-
-/* Widen and transpose `count` columns of two lanes: four words a column, (first, second) of each of four
- * channels, one behind the other or 2, 3 or 5 words apart; columns follow each other at four times that
- * distance (see strip.c). `zeros`: what is added to both elements, the zero point taken off. */
-static inline void mcu_transpose_less(mcu_lane first, mcu_lane second, int32_t count, int32_t *to,
-                                      int32_t zeros) {
-    mcu_transpose_lanes_less(first.from, first.step, second.from, second.step, count, to, zeros);
+static inline mcu_fill mcu_find_fill(mcu_lane first, mcu_lane second, int32_t columns, int32_t *to) {
+    const mcu_fill fill = {first.from, first.step, second.from, second.step, columns, to};
+    return fill;
 }
 
-static inline void mcu_transpose_by_2(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    mcu_transpose_lanes_by_2(first.from, first.step, second.from, second.step, count, to);
-}
-
-static inline void mcu_transpose_by_3(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    mcu_transpose_lanes_by_3(first.from, first.step, second.from, second.step, count, to);
-}
-
-static inline void mcu_transpose_by_5(mcu_lane first, mcu_lane second, int32_t count, int32_t *to) {
-    mcu_transpose_lanes_by_5(first.from, first.step, second.from, second.step, count, to);
-}
+/* Widen and transpose the columns of `count` fills, at least one: four words a column, (first, second) of
+ * each of four channels, one behind the other or 2, 3 or 5 words apart; columns follow each other at four
+ * times that distance (see strip.c). `zeros`: what is added to both elements, the zero point taken off. Then
+ * lanes have moved on to the next four channels. */
+void mcu_transpose_less(mcu_fill *fills, int32_t count, int32_t zeros);
+void mcu_transpose_by_2(mcu_fill *fills, int32_t count);
+void mcu_transpose_by_3(mcu_fill *fills, int32_t count);
+void mcu_transpose_by_5(mcu_fill *fills, int32_t count);
 
 /* What takes the input's zero point off both elements of a pair. */
 static inline int32_t mcu_less_zero(const mcu_depthwise_params *p) {

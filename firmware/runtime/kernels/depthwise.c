@@ -78,7 +78,8 @@ static void fill_strip(const mcu_depthwise_any_params *p, const mcu_rows *rows, 
             mcu_lane second = mcu_find_lane(&p->base, lower, x, p->stride_w);
             first.from += upper != NULL ? channel : 0;
             second.from += lower != NULL ? channel : 0;
-            mcu_transpose_less(first, second, each->count, strip + 4 * each->first, zeros);
+            mcu_fill fill = mcu_find_fill(first, second, each->count, strip + 4 * each->first);
+            mcu_transpose_less(&fill, 1, zeros);
         }
     }
 }

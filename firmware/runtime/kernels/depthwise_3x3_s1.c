@@ -10,8 +10,8 @@
  * for up to eight.
  * Stream: for each channel 6 words of doubled weights, (w0, w1) and (w1, w2) of each column of the kernel
  * from left to right, its doubled bias with the input's zero point folded in, and its mcu_scale.
- * Scratch: 80 bytes for where outputs go; 16 bytes a column and word of depth, for at most MCU_STRIP output
- * columns (half of them where the strip is deep) and 2 more, at least 4.
+ * Scratch: 200 bytes for where inputs come from and outputs go; 16 bytes a column and word of depth, for at
+ * most MCU_STRIP output columns (half of them where the strip is deep) and 2 more, at least 4.
  *
  * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
  * loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20 cycles an output. */
@@ -42,17 +42,9 @@ static walk find_walk(int32_t width, int32_t channels) {
     return found;
 }
 
-/* What a strip is made of: columns [before, end) of it lie in the input, from `offset` bytes on in each of
- * 2 * pairs rows; the others are padding. */
-typedef struct source {
-    int32_t offset;
-    int32_t pairs;
-    int32_t before;
-    int32_t end;
-} source;
-
-/* The scratch. Targets are kept off the stack; a strip begins STRIP_AT words behind them on any machine. */
-enum { STRIP_AT = 20 };
+/* The scratch. Fills and targets are kept off the stack; targets and the strip begin so many words behind its
+ * beginning on any machine. */
+enum { TARGETS_AT = DEEP * MCU_FILL_BYTES / 4, STRIP_AT = TARGETS_AT + 20 };
 
 static void fill_padding(const mcu_depthwise_params *p, int32_t columns, int32_t *strip) {
     const int32_t pair = mcu_sxtb16(p->zero_point);
@@ -61,45 +53,35 @@ static void fill_padding(const mcu_depthwise_params *p, int32_t columns, int32_t
     }
 }
 
-/* Prepare the strip of columns [x0, x0 + columns): its padding serves all channels. */
-static source begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t x0, int32_t columns,
-                          int32_t *strip) {
-    const int32_t room = rows->in_width - x0;
-    source from;
-    from.pairs = ((rows->rows + 1) >> 1) + 1;
-    from.before = x0 < 0 ? -x0 : 0;
-    from.end = room < from.before ? from.before : room < columns ? room : columns;
-    from.offset = (x0 + from.before) * p->channels;
-    fill_padding(p, from.before, strip);
-    fill_padding(p, columns - from.end, strip + 4 * p->depth * from.end);
-    return from;
-}
-
 /* The lane of an input row of the call; the row behind an odd number of rows is padding. */
-static inline mcu_lane lane_of(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row,
-                               int32_t offset) {
-    const int8_t *in = row < rows->rows + 2 ? rows->in[row] : NULL;
-    const mcu_lane padding = {(const int8_t *)&p->zero_point, 0};
-    if (in == NULL) {
-        return padding;
-    }
-    const mcu_lane lane = {in + offset, p->channels};
-    return lane;
+static mcu_lane lane_of(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t row, int32_t x) {
+    return mcu_find_lane(p, row < rows->rows + 2 ? rows->in[row] : NULL, x, 1);
 }
 
-/* Fill the strip with four channels. */
-static void fill_strip(const mcu_depthwise_params *p, const mcu_rows *rows, const source *from,
-                       int32_t channel, int32_t *strip) {
-    const int32_t count = from->end - from->before;
-    strip += 4 * p->depth * from->before;
-    for (int32_t i = 0; i < 2 * from->pairs; i += 2) {
-        const mcu_lane first = lane_of(p, rows, i, from->offset + channel);
-        const mcu_lane second = lane_of(p, rows, i + 1, from->offset + channel);
-        if (p->depth == SHALLOW) {
-            mcu_transpose_by_2(first, second, count, strip++);
-        } else {
-            mcu_transpose_by_5(first, second, count, strip++);
-        }
+/* Prepare the strip of columns [x0, x0 + columns): its padding serves all channels. Returns how many fills
+ * make the rest of it. */
+static int32_t begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t x0, int32_t columns,
+                           int32_t *strip, mcu_fill *fills) {
+    const int32_t pairs = ((rows->rows + 1) >> 1) + 1, room = rows->in_width - x0;
+    const int32_t before = x0 < 0 ? -x0 : 0;
+    const int32_t end = room < before ? before : room < columns ? room : columns;
+    fill_padding(p, before, strip);
+    fill_padding(p, columns - end, strip + 4 * p->depth * end);
+    strip += 4 * p->depth * before;
+    for (int32_t i = 0; i < pairs; i++) {
+        const mcu_lane upper = lane_of(p, rows, 2 * i, x0 + before);
+        const mcu_lane lower = lane_of(p, rows, 2 * i + 1, x0 + before);
+        fills[i] = mcu_find_fill(upper, lower, end - before, strip + i);
+    }
+    return pairs;
+}
+
+/* Fill the strip with the next four channels. */
+static void fill_strip(const mcu_depthwise_params *p, mcu_fill *fills, int32_t count) {
+    if (p->depth == SHALLOW) {
+        mcu_transpose_by_2(fills, count);
+    } else {
+        mcu_transpose_by_5(fills, count);
     }
 }
 
@@ -317,17 +299,19 @@ static void find_targets(const mcu_rows *rows, int32_t offset, target to[MAX_PAI
 void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
     const mcu_depthwise_params *p = params;
     const int32_t columns = p->depth == SHALLOW ? MCU_STRIP : MCU_STRIP / 2;
-    target *const to = rows->scratch;
+    mcu_fill *const fills = mcu_fills(rows->scratch);
+    target *const to = (target *)((int32_t *)rows->scratch + TARGETS_AT);
     int32_t *const strip = (int32_t *)rows->scratch + STRIP_AT;
     for (int32_t x = 0; x < rows->out_width; x += columns) {
         const int32_t left = rows->out_width - x;
         const int32_t width = left < columns ? left : columns;
         const int32_t *stream = p->stream;
         const walk along = find_walk(width, p->channels);
-        const source from = begin_strip(p, rows, rows->in_x0 + x, (width > 1 ? width : 2) + 2, strip);
+        const int32_t count =
+            begin_strip(p, rows, rows->in_x0 + x, (width > 1 ? width : 2) + 2, strip, fills);
         find_targets(rows, x * p->channels, to);
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
-            fill_strip(p, rows, &from, channel, strip);
+            fill_strip(p, fills, count);
             convolve_channels(p, stream, strip, to, width, &along);
             stream += 4 * MCU_DEPTHWISE_3X3_WORDS;
             for (target *pair = to; pair->out != NULL; pair++) {

@@ -11,8 +11,9 @@
  * Strip: for each pair of rows, columns of four channels' words, from the leftmost tap of the call on.
  * Stream: for each channel its doubled bias and its mcu_scale, then doubled weights of rows (0, 1), (2, 3),
  * ..., the last row paired with zeros: of each pair of rows its columns from left to right.
- * Scratch: 16 bytes for each block of outputs and 32 more; a channel's shifted weights where the stride is
- * 1 and a call has several rows; the strip, 16 bytes a column and pair of rows. */
+ * Scratch: 24 bytes a pair of rows; 16 bytes for each block of outputs and 32 more; a channel's shifted
+ * weights where the stride is 1 and a call has several rows; the strip, 16 bytes a column and pair of rows.
+ */
 #include "mcu_planes.h"
 
 /* Where the parts of the strip lie: its columns [before, end) and pairs of rows [top, bottom) are inside
@@ -94,24 +95,20 @@ static void fill_padding(const extent *at, int32_t *strip) {
     }
 }
 
-/* The lane of four channels of an input row of the call, from column x on. */
-static mcu_lane lane_of(const mcu_depthwise_planes_params *p, const mcu_rows *rows, int32_t row, int32_t x,
-                        int32_t channel) {
-    const int8_t *in = row < input_rows(p, rows) ? rows->in[row] : NULL;
-    mcu_lane lane = mcu_find_lane(&p->base, in, x, 1);
-    lane.from += in != NULL ? channel : 0;
-    return lane;
+/* The lane of an input row of the call, from column x on. */
+static mcu_lane lane_of(const mcu_depthwise_planes_params *p, const mcu_rows *rows, int32_t row, int32_t x) {
+    return mcu_find_lane(&p->base, row < input_rows(p, rows) ? rows->in[row] : NULL, x, 1);
 }
 
-/* Fill the strip's inside with four channels. */
-static void fill_strip(const mcu_depthwise_planes_params *p, const mcu_rows *rows, const extent *at,
-                       int32_t x0, int32_t channel, int32_t *strip) {
-    const int32_t zeros = mcu_less_zero(&p->base);
+/* List what fills the strip's inside with four channels. */
+static void list_fills(const mcu_depthwise_planes_params *p, const mcu_rows *rows, const extent *at,
+                       int32_t x0, int32_t *strip, mcu_fill *next) {
+    const int32_t x = x0 + at->before;
     strip += 4 * at->before;
     for (int32_t pair = at->top; pair < at->bottom; pair++) {
-        const mcu_lane upper = lane_of(p, rows, 2 * pair, x0 + at->before, channel);
-        const mcu_lane lower = lane_of(p, rows, 2 * pair + 1, x0 + at->before, channel);
-        mcu_transpose_less(upper, lower, at->end - at->before, strip, zeros);
+        const mcu_lane upper = lane_of(p, rows, 2 * pair, x);
+        const mcu_lane lower = lane_of(p, rows, 2 * pair + 1, x);
+        *next++ = mcu_find_fill(upper, lower, at->end - at->before, strip);
         strip += 4 * at->columns;
     }
 }
@@ -121,7 +118,9 @@ static void convolve_columns(const mcu_depthwise_planes_params *p, const mcu_row
     const int32_t x0 = rows->in_x0 + x * p->stride;
     const int32_t words = 4 + p->size * ((p->size + 1) >> 1);
     const extent at = find_extent(p, rows, x0, width);
-    mcu_plane_block *const blocks = rows->scratch;
+    mcu_fill *const fills = mcu_fills(rows->scratch);
+    mcu_plane_block *const blocks =
+        (mcu_plane_block *)((int8_t *)rows->scratch + (at.bottom - at.top) * MCU_FILL_BYTES);
     mcu_plane_block *next = list_rows(p, rows, &at, width, 0, blocks);
     mcu_plane_block *const odd = next;
     next = list_rows(p, rows, &at, width, 1, next);
@@ -136,8 +135,9 @@ static void convolve_columns(const mcu_depthwise_planes_params *p, const mcu_row
     }
     const int32_t *stream = p->base.stream;
     fill_padding(&at, strip);
+    list_fills(p, rows, &at, x0, strip, fills);
     for (int32_t channel = 0; channel < p->base.channels; channel += 4) {
-        fill_strip(p, rows, &at, x0, channel, strip);
+        mcu_transpose_less(fills, at.bottom - at.top, mcu_less_zero(&p->base));
         kernel(stream, strip, &job);
         stream += 4 * words;
         job.out += 4;

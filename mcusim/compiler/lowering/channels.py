@@ -11,6 +11,9 @@ from mcusim.compiler.lowering.gemm import activation_fields, bytes_of
 from mcusim.compiler.lowering.scaling import Scale
 from mcusim.network.quantise import MatrixConstants
 
+FILL_BYTES = 24
+"""MCU_FILL_BYTES of ``mcu_depthwise.h``: an entry of the list of what fills a strip."""
+
 
 @dataclass(frozen=True, eq=False)
 class Channel:

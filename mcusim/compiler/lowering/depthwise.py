@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.channels import Channel, doubled_pair, pack_any, parameters
+from mcusim.compiler.lowering.channels import FILL_BYTES, Channel, doubled_pair, pack_any, parameters
 from mcusim.compiler.lowering.convolution import (
     GeneralShape,
     is_dilated,
@@ -31,7 +31,10 @@ SHALLOW, DEEP = 2, 5
 
 
 TARGET_BYTES = 80
-"""Of the scratch of ``depthwise_3x3_s1.c``, before the strip."""
+"""Of the scratch of ``depthwise_3x3_s1.c``, for where outputs go."""
+
+MAX_FILLS = 5
+"""The most entries of the list of what fills a strip of the 3x3 kernels."""
 
 LARGEST_SHARED = 16 * 1024
 """Bytes that the input and the output may take together, where one lies over the other, for more than a pair
@@ -166,11 +169,12 @@ def _rows_per_call(height: int, width: int, row_bytes: int) -> int:
 
 def _strip_bytes_stride_1(depth: int) -> ScratchBytes:
     columns = STRIP_COLUMNS if depth == SHALLOW else STRIP_COLUMNS // 2
-    return lambda _in_width, out_width: TARGET_BYTES + 16 * depth * (max(min(out_width, columns), 2) + 2)
+    before = MAX_FILLS * FILL_BYTES + TARGET_BYTES
+    return lambda _in_width, out_width: before + 16 * depth * (max(min(out_width, columns), 2) + 2)
 
 
 def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
-    return 48 * (max(min(out_width, STRIP_COLUMNS), 2) + 1)
+    return MAX_FILLS * FILL_BYTES + 48 * (max(min(out_width, STRIP_COLUMNS), 4) + 1)
 
 
 def _pack_stride_1(channel: Channel, zero_point: int) -> list[int]:
@@ -190,5 +194,4 @@ def _pack_stride_2(channel: Channel, zero_point: int) -> list[int]:
         doubled_pair(kernel[2, 0], kernel[2, 1]),
         doubled_pair(kernel[2, 2], 0),
         *channel.folded(zero_point),
-        0,
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.channels import Channel, pack_any, parameters
+from mcusim.compiler.lowering.channels import FILL_BYTES, Channel, pack_any, parameters
 from mcusim.compiler.lowering.gemm import to_words
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp
 from mcusim.network.graph import Padding, Window
@@ -20,7 +20,7 @@ PLANES = {(5, 1), (5, 2), (7, 1), (7, 2)}
 BLOCK = 5
 """MCU_BLOCK of ``mcu_planes.h``: outputs side by side that are computed at once."""
 
-LARGEST_PLANES = 1792
+LARGEST_PLANES = 1920
 """Bytes of scratch that a call of those kernels may take, about what the matrix kernel takes in networks with
 such windows."""
 
@@ -58,7 +58,7 @@ class Tile:
         """As ``depthwise_planes.c`` states it."""
         blocks = self.rows * -(-min(out_width, self.columns) // BLOCK)
         strip = 16 * self.strip_columns(out_width) * self.pairs
-        return 16 * blocks + 32 + 4 * self.shifted_words + strip
+        return FILL_BYTES * self.pairs + 16 * blocks + 32 + 4 * self.shifted_words + strip
 
     def overhead(self, height: int, width: int) -> float:
         """Cycles, about, of a channel that do not depend on its outputs, for all of an output's extent."""
