@@ -1,7 +1,7 @@
 """Published cycle counts beside simulated ones: signed error of every row, and of two naive baselines.
 
 Run: python benchmarks/accuracy.py --elfs FOLDER [--table TABLE]
-     python benchmarks/accuracy.py --sources FOLDER     (builds the images from checkouts first)
+     python benchmarks/accuracy.py --sources FOLDER [--table TABLE]     (builds images from checkouts first)
 
 TABLE is a TOML file like benchmarks/accuracy/published.toml; FOLDER holds an image ROW.elf for every row
 that it names, rows without one are left out. Checkouts are FOLDER/SOURCE/REVISION, by the names in TABLE.
@@ -21,12 +21,14 @@ import accuracy_document
 import accuracy_images
 import msgspec
 from accuracy_flat import flat_cycles
-from accuracy_table import COLUMNS, Figures, Record, Row, Table, errors, load_table, summarise
+from accuracy_models import CANDIDATES
+from accuracy_table import COLUMNS, Figures, Record, Row, Table, errors, load_table, rows_of, summarise
 
 from mcusim import image as images
+from mcusim.cli.values import chip_at
 from mcusim.compiler import toolchains
 from mcusim.errors import InputError, McusimError
-from mcusim.image import Image
+from mcusim.image import Function, Image
 from mcusim.simulate import DEFAULT_MODEL, SimulationResult, simulate
 from mcusim.timing.model import MODEL_VERSION
 
@@ -40,7 +42,7 @@ CHIP = "stm32f407"
 def measure(elf: Path, row: Row) -> Figures:
     """Run ``elf`` and take the row's figures. Raises McusimError for what is wrong with image or run."""
     console: list[str] = []
-    result = simulate(elf, CHIP, console=console.append)
+    result = simulate(elf, chip_at(CHIP, row.clock or None, None), console=console.append)
     if result.error is not None:
         raise result.error
     if result.trace.exit.code != 0:
@@ -52,7 +54,12 @@ def measure(elf: Path, row: Row) -> Figures:
     if found is None:
         raise InputError(f"{elf.name}: did not print its figure {row.printed!r}")
     around = int(found[1]) - inside.model
-    return Figures(model=int(found[1]), instructions=inside.instructions + around, flat=inside.flat + around)
+    return Figures(
+        model=int(found[1]),
+        instructions=inside.instructions + around,
+        flat=inside.flat + around,
+        others={name: cycles + around for name, cycles in inside.others.items()},
+    )
 
 
 def _inside(elf: Path, row: Row, result: SimulationResult) -> Figures:
@@ -62,18 +69,32 @@ def _inside(elf: Path, row: Row, result: SimulationResult) -> Figures:
     costs = {cost.start: cost for cost in result.profile.functions if cost.start in starts}
     if starts[0] not in costs:
         raise InputError(f"{elf.name}: never called {row.functions[0]}")
+    _check_size(elf, image.function_at(starts[0]), row)
     calls = costs[starts[0]].calls
     flat = 0
+    others = {} if row.clock else dict.fromkeys(CANDIDATES, 0)
     for run in result.profile.counts.runs:
         function = image.function_at(run.start)
         if function is not None and function.start in starts:
-            code = _code(image, run.start, run.end - run.start)
-            flat += run.count * sum(flat_cycles(code, run.start, run.next != 0).values())
+            code, taken = _code(image, run.start, run.end - run.start), run.next != 0
+            flat += run.count * sum(flat_cycles(code, run.start, taken).values())
+            for name in others:
+                cost = CANDIDATES[name].cost(code, run.start, taken, run.outcome)
+                others[name] += run.count * cost.cycles
     return Figures(
         model=sum(cost.cycles_self for cost in costs.values()) / calls,
         instructions=sum(cost.instructions for cost in costs.values()) / calls,
         flat=flat / calls,
+        others={name: cycles / calls for name, cycles in others.items()},
     )
+
+
+def _check_size(elf: Path, function: Function | None, row: Row) -> None:
+    size = function.end - function.start if function is not None else 0
+    if row.code_bytes and size != row.code_bytes:
+        raise InputError(
+            f"{elf.name}: {row.functions[0]} has {size} bytes, the published one {row.code_bytes}"
+        )
 
 
 def _code(image: Image, address: int, size: int) -> bytes:
@@ -92,26 +113,34 @@ def measure_all(table: Table, folder: Path) -> dict[str, Figures]:
 
 
 def report(table: Table, figures: Mapping[str, Figures]) -> str:
-    """The table for a terminal."""
-    signed = [errors(table, figures, column) for column in COLUMNS]
+    """The table for a terminal: rows without wait states and their summary, then those with them."""
     lines = [f"{'row':<28} {'published':>10} {'mcusim':>10}" + "".join(f"{c:>26}" for c in COLUMNS)]
+    for waiting in (False, True):
+        lines += _lines(rows_of(table, waiting=waiting), figures)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(table: Table, figures: Mapping[str, Figures]) -> list[str]:
+    signed = [errors(table, figures, column) for column in COLUMNS]
+    lines = []
     for row in table.rows:
         if row.name in figures:
             values = "".join(f"{error[row.name]:>+26.2%}" for error in signed)
             lines.append(f"{row.name:<28} {row.cycles:>10,.0f} {figures[row.name].model:>10,.0f}{values}")
-    summaries = [summarise(list(error.values())) for error in signed]
-    for label in ("mean", "rms", "p95", "worst"):
-        values = "".join(f"{getattr(summary, label):>+26.2%}" for summary in summaries)
-        lines.append(f"{label:<50}{values}")
-    return "\n".join(lines) + "\n"
+    if lines:
+        summaries = [summarise(list(error.values())) for error in signed]
+        for label in ("mean", "rms", "p95", "worst"):
+            values = "".join(f"{getattr(summary, label):>+26.2%}" for summary in summaries)
+            lines.append(f"{label:<50}{values}")
+    return lines
 
 
-def build_all(table: Table, checkouts: Path, toolchain: str, folder: Path) -> None:
+def build_all(table: Table, checkouts: Path, folder: Path) -> None:
     """Build the images of all rows whose checkout, SOURCE/REVISION, is in ``checkouts``."""
-    compiler = toolchains.find(toolchain)
     for row in table.rows:
         checkout = checkouts / row.source / row.revision
         if row.files and checkout.is_dir():
+            compiler = toolchains.find(table.sources[row.source].toolchain)
             accuracy_images.build(
                 compiler, CHIP, checkout, row.files, row.harness, row.defines, folder / f"{row.name}.elf"
             )
@@ -123,7 +152,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     where.add_argument("--elfs", type=Path, help="folder of images")
     where.add_argument("--sources", type=Path, help="folder of checkouts to build the images from")
     parser.add_argument("--table", type=Path, default=TABLE, help="published cycles, TOML")
-    parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig", help="what builds the images")
     parser.add_argument("--record", action="store_true", help="keep the figures and write docs/accuracy.md")
     options = parser.parse_args(arguments)
     try:
@@ -131,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="mcusim-") as temporary:
             folder = options.elfs or Path(temporary)
             if options.sources:
-                build_all(table, options.sources, options.toolchain, folder)
+                build_all(table, options.sources, folder)
             figures = measure_all(table, folder)
     except McusimError as error:
         sys.stderr.write(f"{error}\n")

@@ -30,7 +30,7 @@ def build(
     """
     chip = chips.load(chip_name)
     boot = firmware.directory() / "boot"
-    includes = (boot, HARNESS)
+    includes = (boot, HARNESS, *sorted({(checkout / file).parent for file in files}))
     flags = ("-O2", *(f"-D{name}={value}" for name, value in defines.items()))
     sources = [Source(checkout / file, checkout, "program", includes) for file in files]
     if harness is not None:

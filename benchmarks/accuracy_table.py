@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +14,8 @@ from mcusim.errors import InputError
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where code and figures are published. ``method`` says how the cycles were counted there."""
+    """Where code and figures are published. ``method`` says how the cycles were counted there, ``toolchain``
+    whose assembler understands the code."""
 
     title: str
     repository: str
@@ -21,6 +23,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     licence: str
     board: str
     method: str
+    toolchain: Literal["zig", "gcc"] = "zig"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +33,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     "NAME CYCLES" by which the image itself reports the figure, from the cycle counter around the call, as
     the publication did; without it the figure is the functions' cycles per call of the first of them.
     ``files`` (in a checkout of the source's ``revision``), ``harness`` and ``defines`` are what the image is
-    built from. ``passes`` is how often the code's one loop runs, 0 if it has none or several.
+    built from. ``passes`` is how often the code's one loop runs, 0 if it has none or several. ``clock``, such
+    as "168MHz", is that of a run with the wait states that the chip needs at it, "" without wait states.
+    ``code_bytes`` is the published size of the first of the functions, 0 where none is published: an image
+    whose function has another size holds other code.
     """
 
     name: str
@@ -39,6 +45,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     functions: tuple[str, ...]
     printed: str = ""
     passes: int = 0
+    clock: str = ""
+    code_bytes: int = 0
     revision: str = ""
     files: tuple[str, ...] = ()
     harness: str | None = None
@@ -53,11 +61,15 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Cycles of one row: the model's, one for every instruction, and by the manual's flat table."""
+    """Cycles of one row: the default model's, one for every instruction, and by the manual's flat table.
+
+    ``others`` are those of the models that the default was chosen from, none for a row with wait states.
+    """
 
     model: float
     instructions: float
     flat: float
+    others: dict[str, float] = {}
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +103,11 @@ def summarise(errors: Sequence[float]) -> Summary:
     )
 
 
+def rows_of(table: Table, *, waiting: bool) -> Table:
+    """The rows with wait states, or those without."""
+    return msgspec.structs.replace(table, rows=tuple(row for row in table.rows if bool(row.clock) is waiting))
+
+
 def load_table(path: Path) -> Table:
     """Raises InputError for a file that is not a table or names a source that it does not describe."""
     try:
@@ -114,3 +131,12 @@ def errors(table: Table, figures: Mapping[str, Figures], column: str) -> dict[st
     """Signed errors per row in parts of the published cycles."""
     take = COLUMNS[column]
     return {row.name: take(figures[row.name]) / row.cycles - 1 for row in table.rows if row.name in figures}
+
+
+def errors_of_model(table: Table, figures: Mapping[str, Figures], model: str) -> dict[str, float]:
+    """Signed errors per row of one of the models in ``Figures.others``."""
+    return {
+        row.name: figures[row.name].others[model] / row.cycles - 1
+        for row in table.rows
+        if row.name in figures
+    }

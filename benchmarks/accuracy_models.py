@@ -1,0 +1,56 @@
+"""The models that the default was chosen from, and what the choice is worth on projects without say in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accuracy_table import Figures, Table, errors_of_model, summarise
+
+from mcusim.timing.model import TimingModel
+from mcusim.timing.pipeline import VARIANTS
+from mcusim.timing.rules import Parameter
+
+NO_VMOV_RULE = "m6, VMOV free"
+
+
+def _candidates() -> dict[str, TimingModel]:
+    models = {name: TimingModel(name) for name in VARIANTS}
+    models[NO_VMOV_RULE] = TimingModel("m6")
+    models[NO_VMOV_RULE].parameters[Parameter.ADDRESS_FROM_VMOV] = 0
+    return models
+
+
+CANDIDATES: Mapping[str, TimingModel] = _candidates()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """``chosen`` has the least rms error on all projects but this one, where its error is ``rms``."""
+
+    source: str
+    rows: int
+    chosen: str
+    rms: float
+
+
+def rms_by_source(table: Table, figures: Mapping[str, Figures], model: str) -> dict[str, float]:
+    """Error of a model on the rows of each project, as a fraction."""
+    signed = errors_of_model(table, figures, model)
+    return {
+        source: summarise([signed[row.name] for row in table.rows if row.source == source]).rms
+        for source in dict.fromkeys(row.source for row in table.rows)
+    }
+
+
+def cross_validate(table: Table, figures: Mapping[str, Figures]) -> list[LeftOut]:
+    """Choose a model without each project in turn, and try it there."""
+    signed = {model: errors_of_model(table, figures, model) for model in CANDIDATES}
+    found = []
+    for source in dict.fromkeys(row.source for row in table.rows):
+        inside = [row.name for row in table.rows if row.source == source]
+        outside = [row.name for row in table.rows if row.source != source]
+        chosen = min(CANDIDATES, key=lambda model: summarise([signed[model][name] for name in outside]).rms)
+        rms = summarise([signed[chosen][name] for name in inside]).rms
+        found.append(LeftOut(source, len(inside), chosen, rms))
+    return found
