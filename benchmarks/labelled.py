@@ -1,4 +1,4 @@
-"""Accuracy of the firmware itself over labelled inputs: one image a network, every input poked in turn.
+"""Accuracy of the firmware itself over labelled inputs: one image a network, every input poked in.
 
 Run: MCUSIM_MODELS=... MCUSIM_DATA=... python benchmarks/labelled.py [--inputs N]
 
@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcusim import chips, network
+from mcusim.cli.progress import Progress
 from mcusim.compiler.build import build
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network import executor
-from mcusim.simulate import simulate
+from mcusim.parallel.inferences import Batch, simulate_batch
 
 CHIP = "stm32f412zg"
 
@@ -56,7 +57,12 @@ def measure(task: Task, models: Path, data: Path, count: int | None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         built = build(graph, parse_spec("layer", graph), chips.load(CHIP), out=Path(folder) / "network.elf")
         started = time.perf_counter()
-        result = simulate(built.elf, CHIP, inputs=list(inputs[:, None]))
+        result = simulate_batch(
+            Batch(built.elf, chips.load(CHIP)),
+            list(inputs[:, None]),
+            console=lambda _: None,
+            progress=lambda shares: Progress("parts of the inputs", shares),
+        )
         seconds = time.perf_counter() - started
     if result.error is not None or result.trace.inferences is None:
         raise SystemExit(f"{task.model}: {result.error}")
