@@ -31,6 +31,7 @@ DEMOS = (
     "threads",
     "thread_overflow",
     "longjmp",
+    "pool",
 )
 
 SOURCE = r"""
@@ -43,7 +44,7 @@ SOURCE = r"""
 const volatile uint32_t demo_selector = 0xD3305E1Eu;
 static volatile uint32_t sink;
 static uint8_t bytes[32] __attribute__((aligned(8)));
-static uint8_t big_table[512];
+static volatile uint8_t pool[512] __attribute__((section(".noinit")));
 struct node { uint32_t words[4]; uint32_t value; };
 extern char end[];
 
@@ -151,7 +152,6 @@ static void long_jump(void) {
 }
 
 void demo_main(void) {
-    big_table[sink & 511] = 1;
     switch (demo_selector) {
     case 0: sink = value_of(NULL); break;
     case 1: set_value(NULL); break;
@@ -182,6 +182,10 @@ void demo_main(void) {
     case 12:
     case 13: start_threads(); break;
     case 14: long_jump(); break;
+    case 15:
+        for (int i = 0; i < 100; i++) pool[i] = 1;
+        for (int i = 0; i < 50; i++) sink += pool[i];
+        break;
     }
     leave(0);
 }
@@ -197,7 +201,8 @@ SECTIONS {
   .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) . = ALIGN(4); } > FLASH
   .data : { __data_start = .; *(.data*) . = ALIGN(4); __data_end = .; } > SRAM AT > FLASH
   __data_load = LOADADDR(.data);
-  .bss (NOLOAD) : { __bss_start = .; *(.bss*) . = ALIGN(8); __bss_end = .; end = .; } > SRAM
+  .bss (NOLOAD) : { __bss_start = .; *(.bss*) . = ALIGN(8); __bss_end = .; } > SRAM
+  .noinit (NOLOAD) : { *(.noinit) . = ALIGN(8); end = .; } > SRAM
   __stack_top = ORIGIN(SRAM) + LENGTH(SRAM);
   /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
 }

@@ -45,6 +45,13 @@ LayersOption = Annotated[
     typer.Option("--layers", metavar="REGEX", help="Functions to take as layers, by their whole names."),
 ]
 NoMemoryOption = Annotated[bool, typer.Option("--no-memory", help="Do not follow memory accesses; faster.")]
+AllowNullOption = Annotated[
+    bool, typer.Option("--allow-null", help="Go on behind reads through null pointers, with a warning.")
+]
+HeapOption = Annotated[
+    str | None,
+    typer.Option("--heap", metavar="SYMBOL", help="An array that the firmware's own allocator gives out."),
+]
 
 
 def command(
@@ -55,6 +62,8 @@ def command(
     trace: TraceOption = None,
     layers: LayersOption = None,
     no_memory: NoMemoryOption = False,
+    allow_null: AllowNullOption = False,
+    heap: HeapOption = None,
     max_cycles: MaxCyclesOption = None,
     clock: ClockOption = None,
     wait_states: WaitStatesOption = None,
@@ -73,7 +82,16 @@ def command(
     from mcusim.parallel.inferences import Batch
 
     claim([trace, *(outputs or ())], force=force)
-    batch = Batch(firmware, chip_at(chip, clock, wait_states), max_cycles, layers, not no_memory, timing)
+    batch = Batch(
+        firmware,
+        chip_at(chip, clock, wait_states),
+        max_cycles=max_cycles,
+        layers_regex=layers,
+        memory=not no_memory,
+        model=timing,
+        allow_null=allow_null,
+        heap=heap,
+    )
     arrays = [read_array(path) for path in inputs or ()]
     result = _simulate(batch, arrays, keep=trace is not None)
     _save(result, trace, outputs or ())

@@ -48,6 +48,8 @@ class Batch:
     layers_regex: str | None = None
     memory: bool = True
     model: str = DEFAULT_MODEL
+    allow_null: bool = False
+    heap: str | None = None
 
     def run(
         self,
@@ -65,6 +67,8 @@ class Batch:
             layers_regex=self.layers_regex,
             memory=self.memory,
             model=self.model,
+            allow_null=self.allow_null,
+            heap=self.heap,
             console=console,
             survey_flashes=survey_flashes,
         )

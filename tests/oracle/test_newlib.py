@@ -17,12 +17,19 @@ PROGRAM = r"""
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+extern char end[];
 int main(void) {
     volatile float two = 2.0f;
     char *text = malloc(100);
     snprintf(text, 100, "%.5f", sqrtf(two));
     printf("the root of %d is %s\n", 2, text);
     free(text);
+    text = malloc(3000);
+    for (int i = 0; i < 2000; i++) text[i] = (char)i;
+    for (int i = 0; i < 1000; i++) two += text[i];
+    free(text);
+    printf("the heap ends %d bytes above its start\n", (int)((char *)sbrk(0) - end));
     return 5;
 }
 """
@@ -102,7 +109,11 @@ def test_printf_over_semihosting(tmp_path: Path) -> None:
     result = simulate(_build(tmp_path), "stm32f407", console=texts.append, layers_regex=".*printf.*")
     assert result.error is None
     assert result.trace.exit.code == 5
-    assert "".join(texts) == "the root of 2 is 1.41421\n"
+    root, heap = "".join(texts).splitlines()
+    assert root == "the root of 2 is 1.41421"
+    memory = result.trace.memory
+    assert heap == f"the heap ends {memory.heap_bytes} bytes above its start"
+    assert 1000 <= memory.heap_live_peak_bytes <= memory.heap_bytes
     total = result.trace.totals.cycles
     assert sum(layer.cycles for layer in result.trace.layers) + result.profile.rest_cycles == total
     assert sum(cost.cycles for cost in result.instruction_costs().values()) == total
