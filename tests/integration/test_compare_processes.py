@@ -35,7 +35,7 @@ def elf(demo_elf: Demo, tmp_path: Path) -> Callable[[str], str]:
 
 
 def _is_gone(group: int) -> bool:
-    """Whether a process group comes to its end; the helper of multiprocessing goes a moment after the rest."""
+    """Whether a process group ends; the helper of multiprocessing goes a moment after the rest."""
     for _ in range(50):
         try:
             os.killpg(group, 0)
