@@ -216,8 +216,8 @@ static void widen_inside(const mcu_conv_params *p, const mcu_rows *rows, const f
     const int32_t bytes = run_bytes(p), words = p->run_words;
     const int32_t at0 = x0 * p->in_channels, at1 = x1 * p->in_channels;
     int32_t *x = rows->scratch;
-    if (bytes == 9 && words == 2 && inside->last - inside->first == 3) {
-        mcu_widen_nines(rows->in + inside->first, at0, at1 - at0, x);
+    if (p->kernel_h == 3 && bytes == 9 && words == 2 && inside->last - inside->first == 3) {
+        mcu_widen_nines(rows->in, at0, at1 - at0, x);
         return;
     }
     int8_t *left_over = (int8_t *)(x + 4 * words * p->kernel_h);
