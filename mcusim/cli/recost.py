@@ -35,8 +35,6 @@ def command(
     """Cost a kept run again, without running it."""
     from mcusim.cli.files import claim, write
     from mcusim.recost import recost
-    from mcusim.report import terminal
-    from mcusim.report.canvas import open_console
     from mcusim.trace import dump, load
 
     claim([output], force=force)
@@ -46,6 +44,9 @@ def command(
     if output is not None:
         write(output, dump(again))
     if not quiet:
+        from mcusim.report import terminal
+        from mcusim.report.canvas import open_console
+
         terminal.render(again, open_console())
 
 

@@ -18,12 +18,15 @@ from ctypes import (
 )
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mcusim.timing.addressing import ACCESSES16, ACCESSES32, AccessEncoding
 from mcusim.timing.decode import ENCODINGS16, ENCODINGS32
 from mcusim.timing.isa import Encoding
 from mcusim.timing.model import TimingModel
 from mcusim.timing.rules import CLASS_CYCLES
+
+if TYPE_CHECKING:
+    from mcusim.timing.addressing import AccessEncoding
 
 ABI = 13
 _PARAMETERS, _KINDS = 64, 32
@@ -450,6 +453,8 @@ def _access_row(encoding: AccessEncoding) -> AccessRow:
 @cache
 def access_table() -> AccessTable:
     """The decoder of memory accesses in native form."""
+    from mcusim.timing.addressing import ACCESSES16, ACCESSES32
+
     narrow, wide = [_access_row(e) for e in ACCESSES16], [_access_row(e) for e in ACCESSES32]
     return AccessTable(
         (AccessRow * len(narrow))(*narrow), (AccessRow * len(wide))(*wide), len(narrow), len(wide)
