@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcusim.cli.options import DEFAULT_TIMING
+from mcusim.cli.options import DEFAULT_CHIP, DEFAULT_TIMING, ChipOption, ClockOption, WaitStatesOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +33,18 @@ def explain(
     model: Annotated[
         str, typer.Option("--timing", metavar="NAME", help="Fetch machine: m1, m2, m5 or m6.")
     ] = DEFAULT_TIMING,
+    chip: ChipOption = DEFAULT_CHIP,
+    clock: ClockOption = None,
+    wait_states: WaitStatesOption = None,
 ) -> None:
     """Show a function instruction by instruction as the pipeline sees it: issue, waits, and their rules."""
+    from mcusim.cli.values import chip_at
     from mcusim.image import load
     from mcusim.image.disassembly import disassemble
     from mcusim.report import explain as report
     from mcusim.report.canvas import open_console
-    from mcusim.timing.explain import explain_function, explain_line
+    from mcusim.timing.chip_flash import flash_timing
+    from mcusim.timing.explain import explain_function, explain_line, waiting_for_flash
     from mcusim.timing.model import TimingModel
 
     image, timing = load(firmware), TimingModel(model)
@@ -51,7 +56,12 @@ def explain(
     else:
         lines = explain_function(pieces, timing)
     texts = {a: text for piece in pieces for a, text in disassemble(piece.code, piece.start).items()}
-    report.render(lines, texts, _names(image, lines), open_console(), model=model)
+    target = chip_at(chip, clock, wait_states)
+    flash, words = flash_timing(target), ""
+    if flash is not None:
+        lines = waiting_for_flash(lines, flash)
+        words = f"{target.wait_states} wait states on {target.name}"
+    report.render(lines, texts, _names(image, lines), open_console(), model=model, flash=words)
 
 
 def _address(image: Image, at: str) -> int:

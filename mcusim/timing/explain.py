@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mcusim.timing.decode import Instruction, decode_run
+from mcusim.timing.flash import FlashTiming, FlashUnit
 from mcusim.timing.hazards import Step
 from mcusim.timing.isa import Branch, Class, Flag
 from mcusim.timing.model import TimedStep, TimingModel, ends_line
+from mcusim.timing.outcomes import with_outcomes
 from mcusim.timing.pipeline import Slot
 from mcusim.timing.rules import CLASS_CYCLES, RULES, Parameter
 
 _RULE_OF = {rule.parameter: rule.number for rule in RULES}
 _FP_RULE = _RULE_OF[Parameter.FP_DEPENDENT]
+_SKIP_RULE = _RULE_OF[Parameter.IT]
 FETCH = "fetch"
 
 
@@ -25,6 +28,7 @@ class Explained:
     cycles it occupies the pipeline, ``wait`` those that passed idle before it. ``rule`` is the number of
     the rule behind the cost, ``reasons`` are those behind the waiting: rule numbers, or "fetch".
     ``words`` of code were fetched or on their way when it was decoded. An IT that folds has no cost.
+    ``flash`` is what the core waits, the first time, for the line of flash that begins here.
     """
 
     instruction: Instruction
@@ -34,6 +38,7 @@ class Explained:
     rule: int
     reasons: tuple[str, ...]
     words: int
+    flash: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,9 @@ def explain_line(
     """The line of ``piece`` entered at ``entry``, going on at least to ``start``; rows of [start, shown)."""
     start = entry if start is None else start
     run, target = _straight(piece, entry, start)
-    timed = model.timeline(run, taken=run[-1].branch is not Branch.NONE)
-    rows = _rows(run, timed)
+    taken = run[-1].branch is not Branch.NONE
+    executed = with_outcomes(run, 0, taken=taken)
+    rows = _rows(run, executed, timed := model.timeline(executed, taken=taken))
     end = run[-1].end
     shown = end if shown is None else min(shown, end)
     before = sum(row.cost + row.wait for row in rows if row.instruction.address < start)
@@ -151,7 +157,31 @@ def _straight(piece: Piece, entry: int, start: int) -> tuple[Sequence[Instructio
     return run, None
 
 
-def _rows(run: Sequence[Instruction], timed: Iterable[TimedStep]) -> list[Explained]:
+def waiting_for_flash(lines: Iterable[Line], flash: FlashTiming) -> list[Line]:
+    """The lines with what each waits for flash if nothing of it is cached."""
+    return [replace(line, rows=_with_flash(line, flash)) for line in lines]
+
+
+def _with_flash(line: Line, flash: FlashTiming) -> list[Explained]:
+    """A line is read, and waits, where its first byte is executed."""
+    rows = list(line.rows)
+    if not rows or flash.offset(line.entry) is None:
+        return rows
+    size = flash.code.line_bytes
+    hidden = FlashUnit(flash).missing_lines(line.start, line.end, line.cycles)
+    for number, ahead in enumerate(hidden):
+        begin = max(line.start, (line.start // size + number) * size)
+        index = next((i for i, row in enumerate(rows) if begin < row.instruction.end), None)
+        if index is not None:
+            more = max(0, flash.wait_states - ahead)
+            rows[index] = replace(rows[index], flash=rows[index].flash + more)
+    return rows
+
+
+def _rows(
+    run: Sequence[Instruction], executed: Sequence[Instruction], timed: Iterable[TimedStep]
+) -> list[Explained]:
+    """``executed`` is the run with what is skipped in it."""
     rows: list[Explained] = []
     free_at = 1
     for place in timed:
@@ -162,7 +192,7 @@ def _rows(run: Sequence[Instruction], timed: Iterable[TimedStep]) -> list[Explai
                 execute=slot.execute,
                 cost=step.cost,
                 wait=slot.execute - free_at,
-                rule=_rule(current),
+                rule=_rule(current) if executed[len(rows)].kind is current.kind else _SKIP_RULE,
                 reasons=_reasons(step, slot, free_at),
                 words=slot.words,
             )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import capstone
 import pytest
 from assembler import ORIGIN, assemble
 
 from mcusim.timing.decode import decode_one
-from mcusim.timing.explain import FETCH, Piece, branch_target, explain_function, explain_line
+from mcusim.timing.explain import (
+    FETCH,
+    Piece,
+    branch_target,
+    explain_function,
+    explain_line,
+    waiting_for_flash,
+)
+from mcusim.timing.flash import CacheShape, FlashTiming, FlashUnit
 from mcusim.timing.isa import Branch
 from mcusim.timing.model import TimingModel
 
@@ -90,3 +100,21 @@ def test_branch_targets_are_those_of_the_disassembler() -> None:
             assert f"#{target & 0xFFFFFFFF:#x}" in reference.op_str
             compared += 1
     assert compared > 500
+
+
+def test_waiting_for_flash_is_shown_where_its_lines_begin(piece: Piece) -> None:
+    flash = FlashTiming((0,), 1 << 16, 5, CacheShape(4, 4, 8), CacheShape(0, 1, 8), prefetch=False)
+    lines = explain_function([piece], TimingModel())
+    for line, waiting in zip(lines, waiting_for_flash(lines, flash), strict=True):
+        assert sum(row.flash for row in waiting.rows) <= FlashUnit(flash).fetch(
+            line.start, line.end, line.cycles
+        )
+        assert waiting.rows[0].flash >= flash.wait_states
+    in_sram = replace(flash, starts=(0x20000000,))
+    assert waiting_for_flash(lines, in_sram) == lines
+
+
+def test_a_return_of_an_it_block_that_goes_on_is_skipped(tmp_path: Path) -> None:
+    code, _ = assemble("cmp r0,#1\nit eq\npopeq {r4,pc}\nbx lr\n", tmp_path)
+    rows = explain_line(Piece(ORIGIN, code), ORIGIN, TimingModel()).rows
+    assert [(row.instruction.name, row.cost, row.rule) for row in rows][2] == ("pop", 1, 15)
