@@ -49,7 +49,7 @@ def explain(
 
     image, timing = load(firmware), TimingModel(model)
     address = _address(image, at)
-    pieces = _pieces(image, address)
+    pieces = code_pieces(image, address)
     if at.startswith("0x"):
         piece = next(p for p in pieces if p.start <= address < p.start + len(p.code))
         lines = [explain_line(piece, address, timing)]
@@ -95,7 +95,7 @@ def _is_code(image: Image, address: int) -> bool:
     return image.table.code_map.kind_at(address) in ("t", "")
 
 
-def _pieces(image: Image, address: int) -> Sequence[Piece]:
+def code_pieces(image: Image, address: int) -> Sequence[Piece]:
     """The code of the function around ``address``, cut where data lie in between."""
     from mcusim.timing.explain import Piece
 
