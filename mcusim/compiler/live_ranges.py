@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcusim.compiler import spatial
-from mcusim.compiler.lowering.types import MAX_ROWS, LoweredOp
+from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import Span, patch_distance, row_axis
 from mcusim.compiler.rows import align, stage_distance
 from mcusim.compiler.schedule import Schedule
@@ -24,7 +24,8 @@ Sharing = Literal["none", "depthwise", "rows"]
 element-wise ones), depthwise convolutions and element-wise ones, or every operator with rows."""
 
 ROWS_AHEAD = 2
-"""See ``most_rows_ahead``; so many are assumed of a depthwise convolution whose kernel is not known."""
+"""Rows that one call of a kernel makes at most where its output runs ahead and SRAM is short; so many are
+assumed of a depthwise convolution whose kernel is not known."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,17 @@ class Buffer:
 @dataclass(frozen=True)
 class Overlap:
     """While ``source`` dies and ``target`` is born they may share bytes: ``target`` starts at least
-    ``distance`` bytes before ``source``, or exactly on it if ``distance`` is None. ``costs_cycles``: the
-    operator is faster without it, since rows that are not kept apart go to the kernel in one call."""
+    ``distance`` bytes before ``source``, or exactly on it if ``distance`` is None. ``costs_cycles``:
+    the operator is faster without it, since rows that are not kept apart go to the kernel in one call.
+    ``few_rows``: a call makes ``ROWS_AHEAD`` rows at most; ``all_rows`` is then the distance at which it
+    makes as many as elsewhere, which is faster."""
 
     source: int
     target: int
     distance: int | None
     costs_cycles: bool = False
+    few_rows: bool = False
+    all_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,6 @@ class LiveRanges:
     def everything(self) -> dict[int, Buffer]:
         """Tensors and scratch."""
         return {**self.buffers, **self.scratch}
-
-    @property
-    def most_rows_ahead(self) -> int:
-        """Rows that one call of a kernel makes at most where its output runs ahead: schedules with streams
-        are after SRAM, all others leave the kernels their speed."""
-        streams = any(isinstance(stage, StreamStage) for stage in self.stages)
-        return ROWS_AHEAD if streams else MAX_ROWS
 
     def stage_at(self, position: int) -> PatchStage | None:
         return next((s for s in self.stages if s.first <= position <= s.last), None)
@@ -188,9 +186,18 @@ def _overlap(
     whole_sharing = sharing == "rows" and op.kind in spatial.WINDOWED
     if not dying or not (whole_sharing or spatial.keeps_channels(graph, op)):
         return None
-    distance = _distance(graph, ranges, position, op, kernel)
-    merges = kernel is None or kernel.merge_rows or kernel.rows_per_call > ranges.most_rows_ahead
-    return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)), merges)
+    depthwise = op.kind is OpKind.DEPTHWISE_CONV_2D
+    all_rows = kernel.rows_per_call if kernel else ROWS_AHEAD if depthwise else 1
+    few_rows = all_rows > ROWS_AHEAD
+    distance = _distance(graph, ranges, position, op, min(all_rows, ROWS_AHEAD))
+    return Overlap(
+        source=dying[0].tensor,
+        target=target.tensor,
+        distance=min(distance, align(target.bytes)),
+        costs_cycles=kernel is None or kernel.merge_rows or few_rows,
+        few_rows=few_rows,
+        all_rows=_distance(graph, ranges, position, op, all_rows) if few_rows else 0,
+    )
 
 
 def _stage_overlap(graph: Graph, ranges: LiveRanges, stage: PatchStage, target: Buffer) -> Overlap | None:
@@ -227,13 +234,9 @@ def _alias(ranges: LiveRanges, position: int, target: Buffer, dying: list[Buffer
     return None
 
 
-def _distance(
-    graph: Graph, ranges: LiveRanges, position: int, op: Operator, lowering: LoweredOp | None
-) -> int:
+def _distance(graph: Graph, ranges: LiveRanges, position: int, op: Operator, rows_per_call: int) -> int:
     """The largest distance over all patches (over the one whole tensor outside of a stage)."""
     source, target = spatial.extent(graph.input_of(op)), spatial.extent(graph.output_of(op))
-    pairs = ROWS_AHEAD if op.kind is OpKind.DEPTHWISE_CONV_2D else 1
-    rows_per_call = min(lowering.rows_per_call, ranges.most_rows_ahead) if lowering else pairs
     stage = ranges.stage_at(position)
     if stage is None:
         spans = [(Span(0, source.height), Span(0, target.height))]

@@ -40,19 +40,25 @@ def place(ranges: LiveRanges) -> dict[int, int]:
 
 
 def settle(ranges: LiveRanges) -> tuple[LiveRanges, dict[int, int]]:
-    """Offsets as ``place`` finds them, and ``ranges`` without the overlaps that cost cycles and that an
-    arena of that size can do without."""
+    """Offsets as ``place`` finds them, and ``ranges`` with the fastest way of every overlap for which an
+    arena of that size has room."""
     offsets = place(ranges)
     size = arena_bytes(ranges, offsets)
-    kept = tuple(o for o in ranges.overlaps if not (o.costs_cycles and _can_do_without(ranges, o, size)))
-    thinned = replace(ranges, overlaps=kept)
-    found = place(thinned)
-    return (thinned, found) if arena_bytes(thinned, found) <= size else (ranges, offsets)
+    relaxed = replace(ranges, overlaps=tuple(_relaxed(ranges, size)))
+    found = place(relaxed)
+    return (relaxed, found) if arena_bytes(relaxed, found) <= size else (ranges, offsets)
 
 
-def _can_do_without(ranges: LiveRanges, overlap: Overlap, size: int) -> bool:
-    rest = replace(ranges, overlaps=tuple(o for o in ranges.overlaps if o != overlap))
-    return step_bytes(rest, ranges.buffers[overlap.target].first) <= size
+def _relaxed(ranges: LiveRanges, size: int) -> Iterator[Overlap]:
+    """Overlaps that cost cycles only if their step needs them; all rows of a call if there is room."""
+    for overlap in ranges.overlaps:
+        ways: list[tuple[Overlap, ...]] = [()] if overlap.costs_cycles else []
+        if overlap.few_rows:
+            ways.append((replace(overlap, distance=overlap.all_rows, few_rows=False),))
+        rest = tuple(o for o in ranges.overlaps if o != overlap)
+        step = ranges.buffers[overlap.target].first
+        fitting = (way for way in ways if step_bytes(replace(ranges, overlaps=rest + way), step) <= size)
+        yield from next(fitting, (overlap,))
 
 
 def _improve(ranges: LiveRanges, problem: _Problem, target: int) -> dict[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mcusim.compiler import lowering, placement, spatial
-from mcusim.compiler.live_ranges import Buffer, LiveRanges, Sharing, live_ranges
+from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
@@ -66,7 +66,8 @@ class Layout:
     def rows_per_call(self, op: Operator) -> int:
         """Output rows that one call of the operator's kernel makes."""
         rows = self.lowered[op.index].rows_per_call
-        return min(rows, self.ranges.most_rows_ahead) if self._runs_ahead(op) else rows
+        few = any(o.target == op.outputs[0] and o.few_rows for o in self.ranges.overlaps)
+        return min(rows, ROWS_AHEAD) if few else rows
 
     def row_widths(self, position: int, op: Operator) -> tuple[int, int]:
         """The widest input and output rows, in pixels, that the operator's kernel is called with."""

@@ -171,7 +171,9 @@ def test_the_stack_lies_at_the_bottom_of_sram(graph: Graph, tmp_path: Path) -> N
 def test_a_network_too_large_says_by_how_much_and_what_would_fit(tmp_path: Path) -> None:
     graph = network.load("zoo:mobilenet_v2?width=0.35&resolution=144&classes=10")
     small = chips.load("stm32f407")
-    with pytest.raises(FitError, match=r"119\.\d KiB more SRAM than stm32f407 has; schedule patch:\dx\d@\d+"):
+    with pytest.raises(
+        FitError, match=r"1[12]\d\.\d KiB more SRAM than stm32f407 has; schedule patch:\dx\d@\d+"
+    ):
         build(graph, parse_spec("layer", graph), small, out=tmp_path / "x.elf")
     large = network.load("zoo:mobilenet_v2?width=1.0&resolution=32")
     with pytest.raises(FitError, match="KiB more flash than nrf52840 has"):
