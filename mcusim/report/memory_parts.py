@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcusim.trace import Firmware, Memory
+from mcusim.report import figures
+from mcusim.trace import Firmware, Memory, Stack
 
 
 def sram_parts(memory: Memory) -> list[tuple[str, int]]:
@@ -29,6 +30,13 @@ def flash_parts(firmware: Firmware) -> list[tuple[str, int]]:
         ("first values", flash.initial_bytes),
         ("padding", flash.padding_bytes),
     ]
+
+
+def stack_sentence(stack: Stack) -> str:
+    """One of several stacks: its pointer, how deep it was, of what, and where."""
+    reserved = f" of {figures.kib(stack.reserved_bytes)}" if stack.reserved_bytes else ""
+    path = f", deepest in {' > '.join(stack.chain)}" if stack.chain else ""
+    return f"stack {stack.name} ({stack.pointer.upper()}): {figures.kib(stack.bytes)}{reserved}{path}"
 
 
 def stack_path(memory: Memory) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from mcusim.report import figures, waste
 from mcusim.report.canvas import section, stacked_bar
-from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path
+from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path, stack_sentence
 from mcusim.trace import Memory, Trace
 
 BAR = 40
-INDENT = " " * 7
+INDENT = 7
+"""Columns before what belongs to the bars."""
 SRAM_STYLES = {"arena": "cyan", "scratch": "magenta", "stack": "yellow", "static": "blue", "heap": "red"}
 FLASH_STYLES = {
     "code": "green",
@@ -43,13 +45,13 @@ def memory(trace: Trace, *, blocks: bool) -> RenderableType:
             drawn = stacked_bar([(share / size, styles[name]) for name, share in parts], BAR, blocks=blocks)
             of = f"of {figures.kib(size)} ({figures.percent(used, size)})"
             grid.add_row(title, drawn, figures.kib(used), of)
-    notes = Text(INDENT)
+    notes = Text()
     notes.append_text(_legend(sram, SRAM_STYLES, {"arena": _arena_details(trace.memory)}, blocks=blocks))
     for line in _sram_notes(trace):
-        notes.append(f"\n{INDENT}{line}", style="dim")
-    notes.append(f"\n{INDENT}flash: ", style="dim")
+        notes.append(f"\n{line}", style="dim")
+    notes.append("\nflash: ", style="dim")
     notes.append_text(_legend(flash, FLASH_STYLES, {}, blocks=blocks))
-    return Group(section("Memory"), grid, notes)
+    return Group(section("Memory"), grid, Padding(notes, (0, 0, 0, INDENT)))
 
 
 def _legend(
@@ -77,13 +79,17 @@ def _arena_details(memory: Memory) -> str:
 
 
 def _sram_notes(trace: Trace) -> list[str]:
-    """What was alive at the fullest moment and where the rest lay, and where the stack was deepest."""
+    """What was alive at the fullest moment, where the rest lay, what was written in vain, and the stacks."""
     memory = trace.memory
     notes = []
     if memory.live_peak_bytes:
         notes.append(f"live at once: at most {figures.kib(memory.live_peak_bytes)}{_dead(trace)}")
+    if memory.unread_bytes:
+        notes.append(f"written and never read: {figures.kib(memory.unread_bytes)}, each time counted")
     if memory.stack_chain:
         notes.append(f"deepest stack: {stack_path(memory)}")
+    if len(memory.stacks) > 1:
+        notes += [stack_sentence(stack) for stack in memory.stacks]
     return notes
 
 

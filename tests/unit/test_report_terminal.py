@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mcusim.report import terminal
 from mcusim.report.canvas import bar, open_console, stacked_bar
-from mcusim.trace import Exit, Flash, Inferences, Trace
+from mcusim.trace import Exit, Flash, Inferences, Stack, Trace
 
 
 def plain(trace: Trace, monkeypatch: pytest.MonkeyPatch, columns: int = 100) -> str:
@@ -67,6 +67,20 @@ def test_flash_is_shown_by_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     told = example_trace.changed(firmware=msgspec.structs.replace(firmware, flash=flash))
     text = plain(told, monkeypatch)
     assert "flash: ■ code 4.0 KiB   ■ weights 58.6 KiB   ■ constants 1.0 KiB   ■ padding 416 B" in text
+
+
+def test_several_stacks_are_told_apart_and_vain_writes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = (
+        Stack(name="main", pointer="msp", bytes=64, chain=("main",)),
+        Stack(name="thread_a", pointer="psp", bytes=300, reserved_bytes=2048, chain=("thread", "filter")),
+    )
+    memory = msgspec.structs.replace(example_trace.trace().memory, stacks=stacks[:1])
+    assert "MSP" not in plain(example_trace.changed(memory=memory), monkeypatch)
+    memory = msgspec.structs.replace(memory, stacks=stacks, unread_bytes=90)
+    text = plain(example_trace.changed(memory=memory), monkeypatch)
+    assert row(text, "stack main") == "       stack main (MSP): 64 B, deepest in main"
+    assert row(text, "stack thread_a").endswith("(PSP): 300 B of 2.0 KiB, deepest in thread > filter")
+    assert "written and never read: 90 B, each time counted" in text
 
 
 def test_layer_rows_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

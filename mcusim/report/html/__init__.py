@@ -17,7 +17,7 @@ from mcusim.report.drawing import Drawing, svg
 from mcusim.report.html import listing
 from mcusim.report.html.flame import blocks
 from mcusim.report.layer_table import short_op
-from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path
+from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path, stack_sentence
 from mcusim.report.terminal import chip_line, title_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def render(trace: Trace, sources: Sources = lambda _: None) -> str:
         flash_parts=[(name, size) for name, size in flash_parts(trace.firmware) if size],
         symbols=_largest_symbols(trace),
         stack_path=stack_path(trace.memory),
+        stack_sentence=stack_sentence,
         picture=_svg(skyline.picture([trace])),
         sram_map=_svg(sram_map.picture([trace], ("layer", "live"))),
         is_live=skyline.is_live(trace),
