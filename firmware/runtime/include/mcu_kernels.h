@@ -2,14 +2,20 @@
 #ifndef MCU_KERNELS_H
 #define MCU_KERNELS_H
 
+#include "mcu_asm.h"
 #include "mcu_requantise.h"
 #include "mcusim_runtime.h"
 
-/* Blocks of four outputs of one or two pixels; the stream behind the last block is returned (see gemm.c). */
+/* Blocks of four outputs of one or two pixels; the stream behind the last block is returned (see gemm.c). On
+ * the target those of two are assembly that takes nothing as C does. */
 typedef struct mcu_gemm mcu_gemm;
 typedef const int32_t *mcu_gemm_blocks_of_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
+#if MCU_TARGET
+typedef void mcu_gemm_blocks_of_pair(void);
+#else
 typedef const int32_t *mcu_gemm_blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
                                                int8_t *out1);
+#endif
 mcu_gemm_blocks_of_one mcu_one_twice, mcu_one_fine, mcu_one_coarse;
 mcu_gemm_blocks_of_pair mcu_pair_twice, mcu_pair_fine, mcu_pair_coarse;
 
@@ -18,8 +24,8 @@ struct mcu_gemm {
     const int32_t *stream;
     int32_t quads;    /* groups of four products per output */
     int32_t channels; /* outputs, that is channels per pixel */
-    mcu_gemm_blocks_of_one *one;
     mcu_gemm_blocks_of_pair *pair;
+    mcu_gemm_blocks_of_one *one;
     int32_t clamped; /* 1: the activation's range is narrower than int8 */
     int32_t act_min; /* the range's ends, in each of four bytes */
     int32_t act_max;
@@ -37,6 +43,18 @@ void mcu_widen_nines(const int8_t *const *rows, int32_t first, int32_t distance,
 /* Outputs of one pixel, or of two at once, from widened inputs, saturated to int8. */
 void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
+
+/* Pairs of neighbouring pixels of a 1x1 convolution with whole blocks of channels: each is widened into `x`,
+ * then multiplied; the order of fields is known to assembly. */
+typedef struct mcu_pairs {
+    const mcu_gemm *gemm;
+    int32_t *x;
+    int8_t *out;
+    const int8_t *in;
+    int32_t in_channels;
+    int32_t count; /* at least 1 */
+} mcu_pairs;
+void mcu_gemm_pairs(const mcu_pairs *pairs);
 
 /* Bring `count` outputs into a range, whose ends are given in each of four bytes. */
 void mcu_clamp_row(int8_t *out, int32_t count, int32_t act_min, int32_t act_max);

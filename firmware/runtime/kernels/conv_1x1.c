@@ -15,6 +15,13 @@ void mcu_conv_1x1(const void *params, const mcu_rows *rows) {
     const int8_t *in = rows->in[0] + rows->in_x0 * in_step;
     int8_t *out = rows->out[0];
     int32_t left = rows->out_width;
+    if (left >= 2 && (out_step & 3) == 0) {
+        const mcu_pairs pairs = {&p->gemm, rows->scratch, out, in, in_step, left >> 1};
+        mcu_gemm_pairs(&pairs);
+        in += (left & ~1) * in_step;
+        out += (left & ~1) * out_step;
+        left &= 1;
+    }
     for (; left >= 2; left -= 2) {
         mcu_widen_pair(in, in + in_step, p->gemm.quads, rows->scratch);
         mcu_gemm_pair(&p->gemm, rows->scratch, out, out + out_step);

@@ -29,38 +29,31 @@
 #include "mcu_asm.h"
 #include "mcu_kernels.h"
 #include "mcu_requantise.h"
+#include "mcu_widen.h"
 
 #if MCU_TARGET
 /* clang-format off */
 
-/* Both kernels run through four quads a loop, and begin the first one in the middle where the number of quads
- * is no multiple of four. The functions take the matrix in r0, inputs in r1, outputs in r2 (and r3), and return
- * the stream behind the blocks they computed, channels / 4 of them. What does not fit into the core's registers
- * waits in the FPU's: s0 inputs less the part of a loop that is left out, s1 the last loop's inputs, s2 where
- * to begin, s6 the inputs' bytes that the first loop takes, 0 for all; s3, s4 outputs, s5 their end. */
+/* All kernels run through four quads a loop, and begin the first one in the middle where the number of quads
+ * is no multiple of four. What does not fit into the core's registers waits in the FPU's:
+ *   s0 inputs less the part of a loop that is left out, s1 the last loop's inputs, s6 the inputs' bytes that the
+ *   first loop takes, 0 for all, s2 where to begin it
+ *   s3, s4 outputs, s5 the end of s3's */
 
-/* Weights' words of a loop are as many as those of two inputs, and twice those of one. */
-#define SET_OUT(input_shift, loop, quad_code)                   \
-    "push {r4-r11, lr}\n\t"                                     \
-    "ldm r0, {r0, r4, r5}\n\t"                                  \
-    "bic r5, r5, #3\n\t"                                        \
-    "adds r5, r5, r2\n\t"                                       \
-    "vmov s3, r2\n\t"                                           \
-    "vmov s4, r3\n\t"                                           \
-    "vmov s5, r5\n\t"                                           \
-    "add r5, r1, r4, lsl #" input_shift "\n\t"                  \
-    "subs r5, #" loop "\n\t"                                    \
-    "vmov s1, r5\n\t"                                           \
-    "and r4, r4, #3\n\t"                                        \
-    "adr.w r5, 3f\n\t"                                          \
-    "movs r6, #" quad_code "\n\t"                               \
-    "mls r5, r4, r6, r5\n\t"                                    \
-    "orr r5, r5, #1\n\t"                                        \
-    "vmov s2, r5\n\t"                                           \
-    "lsls r4, r4, #" input_shift "\n\t"                         \
-    "vmov s6, r4\n\t"                                           \
-    "subs r1, #" loop "\n\t"                                    \
-    "adds r1, r1, r4\n\t"                                       \
+/* s0, s1, s2 and s6 of two pixels, from r1, the inputs, and r4, the quads: the code of a quad has 100 bytes. */
+#define PAIR_SET_OUT                \
+    "add r5, r1, r4, lsl #4\n\t"    \
+    "subs r5, #64\n\t"              \
+    "vmov s1, r5\n\t"               \
+    "and r4, r4, #3\n\t"            \
+    "movs r5, #100\n\t"             \
+    "muls r5, r4, r5\n\t"           \
+    "subs r5, #1\n\t"               \
+    "vmov s2, r5\n\t"               \
+    "lsls r4, r4, #4\n\t"           \
+    "vmov s6, r4\n\t"               \
+    "subs r1, #64\n\t"              \
+    "adds r1, r1, r4\n\t"           \
     "vmov s0, r1\n\t"
 
 /* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
@@ -155,7 +148,7 @@
              PAIR_SCALE_ONCE(low, high, "80", "84", "88", "92", "r9", "lr", "r8", "r12"), "96")
 
 #define PAIR_BLOCKS(END)                    \
-    SET_OUT("4", "64", "100")               \
+    "vmov s15, lr\n\t"                      \
     ".balign 4\n"                           \
     "1:\n\t"                                \
     "ldmia r0!, {r6-r9}\n\t"                \
@@ -198,21 +191,106 @@
     "vmov s3, r2\n\t"                       \
     "vmov s4, r3\n\t"                       \
     "bne.w 1b\n\t"                          \
-    "pop {r4-r11, pc}\n"                    \
+    "vmov lr, s15\n\t"                      \
+    "bx lr\n"                               \
     "8:\n\t"                                \
-    "vmov r3, s2\n\t"                       \
+    "vmov r4, s2\n\t"                       \
+    "adr.w r3, 3b\n\t"                      \
     "adds r0, r0, r2\n\t"                   \
+    "subs r3, r3, r4\n\t"                   \
     "bx r3\n\t"
 
-#define PAIR_FUNCTION(name, END)                                                                             \
-    MCU_NAKED const int32_t *name(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,     \
-                                  int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {              \
-        __asm__(PAIR_BLOCKS(END));                                                                         \
+/* Takes the stream in r0 and all else in the FPU's registers; no function of C. */
+#define PAIR_FUNCTION(name, END)      \
+    MCU_NAKED void name(void) {       \
+        __asm__(PAIR_BLOCKS(END));    \
     }
 
 PAIR_FUNCTION(mcu_pair_twice, PAIR_TWICE)
 PAIR_FUNCTION(mcu_pair_fine, PAIR_ONCE("3", "11"))
 PAIR_FUNCTION(mcu_pair_coarse, PAIR_ONCE("1", "9"))
+
+/* The stream behind the blocks that were computed, channels / 4 of them. */
+MCU_NAKED static const int32_t *
+pair_blocks(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
+            int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldm r0, {r0, r4, r5, r6}\n\t"
+            "bic r5, r5, #3\n\t"
+            "adds r5, r5, r2\n\t"
+            "vmov s3, r2\n\t"
+            "vmov s4, r3\n\t"
+            "vmov s5, r5\n\t"
+            PAIR_SET_OUT
+            "blx r6\n\t"
+            "pop {r4-r11, pc}\n\t");
+}
+
+/* In the FPU besides: s7 inputs, s8 pairs left, s9 stream, s10 bytes of an input pixel, s11 quads, s12 where
+ * pairs are widened, s13 bytes of an output pixel, s14 the blocks' function. */
+MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldm r0, {r0-r5}\n\t"
+            "vmov s12, r1\n\t"
+            "vmov s4, r2\n\t"
+            "vmov s7, r3\n\t"
+            "vmov s10, r4\n\t"
+            "vmov s8, r5\n\t"
+            "ldm r0, {r0, r4, r5, r6}\n\t"
+            "vmov s9, r0\n\t"
+            "vmov s11, r4\n\t"
+            "vmov s13, r5\n\t"
+            "vmov s14, r6\n\t"
+            PAIR_SET_OUT
+            ".balign 4\n"
+            "1:\n\t"
+            "vmov r0, s7\n\t"
+            "vmov r4, s10\n\t"
+            "vmov r2, s11\n\t"
+            "adds r1, r0, r4\n\t"
+            "adds r4, r1, r4\n\t"
+            "vmov r3, s12\n\t"
+            "vmov s7, r4\n\t"
+            MCU_WIDEN_PAIR
+            "vmov r2, s4\n\t"
+            "vmov r3, s13\n\t"
+            "vmov r0, s9\n\t"
+            "vmov r4, s14\n\t"
+            "adds r3, r2, r3\n\t"
+            "vmov s3, r2\n\t"
+            "vmov s4, r3\n\t"
+            "vmov s5, r3\n\t"
+            "blx r4\n\t"
+            "vmov r2, s8\n\t"
+            "subs r2, #1\n\t"
+            "vmov s8, r2\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r11, pc}\n\t");
+}
+
+/* Weights' words of a loop are as many as those of two inputs, and twice those of one. */
+#define SET_OUT_ONE(input_shift, loop, quad_code)                   \
+    "push {r4-r11, lr}\n\t"                                     \
+    "ldm r0, {r0, r4, r5}\n\t"                                  \
+    "bic r5, r5, #3\n\t"                                        \
+    "adds r5, r5, r2\n\t"                                       \
+    "vmov s3, r2\n\t"                                           \
+    "vmov s4, r3\n\t"                                           \
+    "vmov s5, r5\n\t"                                           \
+    "add r5, r1, r4, lsl #" input_shift "\n\t"                  \
+    "subs r5, #" loop "\n\t"                                    \
+    "vmov s1, r5\n\t"                                           \
+    "and r4, r4, #3\n\t"                                        \
+    "adr.w r5, 3f\n\t"                                          \
+    "movs r6, #" quad_code "\n\t"                               \
+    "mls r5, r4, r6, r5\n\t"                                    \
+    "orr r5, r5, #1\n\t"                                        \
+    "vmov s2, r5\n\t"                                           \
+    "lsls r4, r4, #" input_shift "\n\t"                         \
+    "vmov s6, r4\n\t"                                           \
+    "subs r1, #" loop "\n\t"                                    \
+    "adds r1, r1, r4\n\t"                                       \
+    "vmov s0, r1\n\t"
 
 /* One quad of one pixel: r0 weights, r1 inputs, r2, r3, r6, r7 and r4, r5 what is loaded from there; the
  * accumulators are r8 raw ab, r9 a, r10 raw cd, r11 c. */
@@ -268,7 +346,7 @@ PAIR_FUNCTION(mcu_pair_coarse, PAIR_ONCE("1", "9"))
 
 /* r12 output, lr its end. */
 #define ONE_BLOCKS(SCALE)                                  \
-    SET_OUT("3", "32", "62")                               \
+    SET_OUT_ONE("3", "32", "62")                               \
     "vmov r12, s3\n\t"                                     \
     "vmov lr, s5\n\t"                                      \
     ".balign 4\n"                                          \
@@ -323,79 +401,9 @@ ONE_FUNCTION(mcu_one_coarse, ONE_SCALE_COARSE)
 /* clang-format on */
 #else
 
-/* Two channels' outputs from a and 256 b, the first in the low byte; moves on to the next two's words. */
-typedef int32_t scale_two(const int32_t **words, int32_t a, int32_t b);
-
-static int32_t twice(const int32_t **words, int32_t a, int32_t b) {
-    const int32_t *w = *words;
-    const mcu_scale first = {w[0], w[1], w[2] & 0xff}, second = {w[3], w[4], w[2] >> 8};
-    *words = w + 5;
-    return (mcu_ssat8(mcu_scale_apply(a, &first)) & 0xff) |
-           mcu_shift_left(mcu_ssat8(mcu_scale_apply(b >> 8, &second)) & 0xff, 8);
+static const int32_t *pair_blocks(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
+    return gemm->pair(gemm, x, out0, out1);
 }
-
-static int32_t once(const int32_t **words, int32_t a, int32_t b, int32_t low) {
-    const int32_t *w = *words;
-    *words = w + 4;
-    return (mcu_ssat8(mcu_smmla(a, w[0], w[1]) >> low) & 0xff) |
-           mcu_shift_left(mcu_ssat8(mcu_smmla(b, w[2], w[3]) >> (low + 8)) & 0xff, 8);
-}
-
-static int32_t fine(const int32_t **words, int32_t a, int32_t b) {
-    return once(words, a, b, 3);
-}
-
-static int32_t coarse(const int32_t **words, int32_t a, int32_t b) {
-    return once(words, a, b, 1);
-}
-
-/* One block of the pixel whose words are `step` apart; returns the stream behind it. */
-static const int32_t *one_block(const mcu_gemm *gemm, const int32_t *stream, const int32_t *x, int32_t step,
-                                scale_two *scale, int8_t *out) {
-    int32_t raw_ab = stream[0], a = stream[1], raw_cd = stream[2], c = stream[3];
-    stream += 4;
-    for (int32_t pair = 2 * gemm->quads; pair > 0; pair--) {
-        raw_ab = mcu_smlad(stream[0], *x, raw_ab);
-        raw_cd = mcu_smlad(stream[1], *x, raw_cd);
-        a = mcu_smlad(mcu_sxtb16(stream[0]), *x, a);
-        c = mcu_smlad(mcu_sxtb16(stream[1]), *x, c);
-        stream += 2;
-        x += step;
-    }
-    const int32_t ab = scale(&stream, a, mcu_sub(raw_ab, a));
-    const int32_t cd = scale(&stream, c, mcu_sub(raw_cd, c));
-    mcu_store32(out, mcu_pkhbt(ab, cd));
-    return stream;
-}
-
-static const int32_t *blocks_of_one(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out) {
-    const int32_t *stream = gemm->stream;
-    for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        stream = one_block(gemm, stream, x, 1, scale, out + 4 * block);
-    }
-    return stream;
-}
-
-static const int32_t *blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out0,
-                                     int8_t *out1) {
-    const int32_t *stream = gemm->stream;
-    for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        one_block(gemm, stream, x, 2, scale, out0 + 4 * block);
-        stream = one_block(gemm, stream, x + 1, 2, scale, out1 + 4 * block);
-    }
-    return stream;
-}
-
-#define GEMM_FUNCTIONS(scale)                                                                                \
-    const int32_t *mcu_one_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {                    \
-        return blocks_of_one(gemm, x, scale, out);                                                           \
-    }                                                                                                        \
-    const int32_t *mcu_pair_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {    \
-        return blocks_of_pair(gemm, x, scale, out0, out1);                                                   \
-    }
-GEMM_FUNCTIONS(twice)
-GEMM_FUNCTIONS(fine)
-GEMM_FUNCTIONS(coarse)
 
 #endif
 
@@ -438,11 +446,11 @@ __attribute__((noinline)) static void uneven_pair(const mcu_gemm *gemm, const in
                                                   int8_t *out1) {
     const int32_t *stream = gemm->stream;
     if (gemm->channels >= 4) {
-        stream = gemm->pair(gemm, x, out0, out1);
+        stream = pair_blocks(gemm, x, out0, out1);
     }
     const mcu_gemm last = last_block(gemm, stream);
     int8_t outputs[2][4];
-    last.pair(&last, x, outputs[0], outputs[1]);
+    pair_blocks(&last, x, outputs[0], outputs[1]);
     copy_left_over(gemm, out0, outputs[0]);
     copy_left_over(gemm, out1, outputs[1]);
 }
@@ -451,6 +459,6 @@ void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t 
     if ((gemm->channels & 3) != 0) {
         uneven_pair(gemm, x, out0, out1);
     } else {
-        gemm->pair(gemm, x, out0, out1);
+        pair_blocks(gemm, x, out0, out1);
     }
 }

@@ -185,7 +185,7 @@ def gemm_initialiser(matrix: Matrix, quads: int) -> str:
     kind = matrix.kind.name if matrix.kind else "twice"
     return (
         f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
-        f".one = mcu_one_{kind}, .pair = mcu_pair_{kind}, {clamping_fields(matrix.constants)}}}"
+        f".pair = mcu_pair_{kind}, .one = mcu_one_{kind}, {clamping_fields(matrix.constants)}}}"
     )
 
 
