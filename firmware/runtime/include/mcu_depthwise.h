@@ -11,10 +11,6 @@
 /* Output columns for which a strip is built at once; bounds the scratch. */
 #define MCU_STRIP 24
 
-/* Words of the stream for one channel of a 3x3 kernel. Weights and bias are doubled, as the high
- * multiplication of the requantisation wants the accumulator. */
-#define MCU_DEPTHWISE_3X3_WORDS 10
-
 /* Four channels of one row, for columns one `step` apart; a row of padding has step 0. */
 typedef struct mcu_lane {
     const int8_t *from;

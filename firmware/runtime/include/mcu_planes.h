@@ -54,7 +54,7 @@ void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_p
 /* One tap of five outputs, whose columns are x0 to x4; x4 is loaded. */
 #define MCU_TAP(width, column, weight, x0, x1, x2, x3, x4) \
     "ldr" width " " x4 ", [r1, #" column "]\n\t"           \
-    "ldr" width " r2, [r0, #" weight "]\n\tnop.w\n\t"              \
+    "ldr" width " r2, [r0, #" weight "]\n\t"           \
     "smlad r8, " x0 ", r2, r8\n\t"                         \
     "smlad r9, " x1 ", r2, r9\n\t"                         \
     "smlad r10, " x2 ", r2, r10\n\t"                       \

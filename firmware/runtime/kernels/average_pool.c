@@ -4,7 +4,7 @@
  * sums go over into int32 before that. Channels left over are added up one at a time. The mean is rounded
  * half away from zero, by C division, as in the reference. No scratch.
  *
- * Bound: a load and two SXTAB16 for four elements, about 1.3 cycles an element with the loop. */
+ * Bound: two loads, 4 SXTAB16 and 6 cycles of loop for eight elements: 1.6 cycles an element. */
 #include "mcu_kernels.h"
 #include "mcu_requantise.h"
 
@@ -12,21 +12,39 @@
 
 enum { SUMS_BEFORE_OVERFLOW = 255 };
 
+/* Rows and columns inside the input, and how many elements there are in them. */
 typedef struct window {
-    int32_t x0; /* columns inside the input */
+    int32_t y0;
+    int32_t y1;
+    int32_t x0;
     int32_t x1;
-    int32_t count; /* taps inside the input */
+    int32_t count;
 } window;
 
+/* Whether the window's rows are whole, and lie one behind the other. */
+static int is_contiguous(const mcu_pool_params *p, const mcu_rows *rows, const window *w) {
+    int32_t y = w->y0 + 1;
+    while (y < w->y1 && rows->in[y] == rows->in[y - 1] + rows->in_width * p->channels) {
+        y++;
+    }
+    return w->x0 == 0 && w->x1 == rows->in_width && y >= w->y1;
+}
+
 static window clip_window(const mcu_pool_params *p, const mcu_rows *rows, int32_t x) {
-    window w = {x < 0 ? 0 : x, x + p->kernel_w, 0};
+    window w = {0, p->kernel_h, x < 0 ? 0 : x, x + p->kernel_w, 0};
     if (w.x1 > rows->in_width) {
         w.x1 = rows->in_width;
     }
-    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        if (rows->in[ky] != NULL) {
-            w.count += w.x1 - w.x0;
-        }
+    while (w.y0 < w.y1 && rows->in[w.y0] == NULL) {
+        w.y0++;
+    }
+    while (w.y1 > w.y0 && rows->in[w.y1 - 1] == NULL) {
+        w.y1--;
+    }
+    w.count = (w.y1 - w.y0) * (w.x1 - w.x0);
+    if (w.y1 > w.y0 && is_contiguous(p, rows, &w)) {
+        w.y1 = w.y0 + 1;
+        w.x1 = w.count;
     }
     return w;
 }
@@ -37,46 +55,70 @@ static int8_t mean(const mcu_pool_params *p, int32_t sum, int32_t count) {
     return (int8_t)mcu_clamp(value, p->act_min, p->act_max);
 }
 
-static void flush(int32_t *sums, int32_t even, int32_t odd) {
-    sums[0] += (int16_t)(even & 0xFFFF);
-    sums[1] += (int16_t)(odd & 0xFFFF);
-    sums[2] += even >> 16;
-    sums[3] += odd >> 16;
+/* Sums of four channels: the even and the odd ones as pairs of int16, which go over in time into int32. */
+typedef struct tally {
+    int32_t even;
+    int32_t odd;
+    int32_t room; /* elements that still fit into int16 */
+    int32_t sums[4];
+} tally;
+
+static void flush(tally *t) {
+    t->sums[0] += (int16_t)(t->even & 0xFFFF);
+    t->sums[1] += (int16_t)(t->odd & 0xFFFF);
+    t->sums[2] += t->even >> 16;
+    t->sums[3] += t->odd >> 16;
+    t->even = t->odd = 0;
+    t->room = SUMS_BEFORE_OVERFLOW;
+}
+
+/* Add up four channels of `count` pixels `step` bytes apart, as many as there is room for. */
+static inline void add_pixels(tally *t, const int8_t *pixel, int32_t step, int32_t count) {
+    int32_t even = t->even, odd = t->odd;
+    if ((count & 1) != 0) {
+        const int32_t word = mcu_load32(pixel);
+        even = mcu_sxtab16(even, word);
+        odd = mcu_sxtab16_ror8(odd, word);
+        pixel += step;
+    }
+    for (int32_t pairs = count >> 1; pairs > 0; pairs--) {
+        const int32_t word0 = mcu_load32(pixel), word1 = mcu_load32(pixel + step);
+        pixel += 2 * step;
+        even = mcu_sxtab16(mcu_sxtab16(even, word0), word1);
+        odd = mcu_sxtab16_ror8(mcu_sxtab16_ror8(odd, word0), word1);
+    }
+    t->even = even;
+    t->odd = odd;
+    t->room -= count;
 }
 
 static void pool4(const mcu_pool_params *p, const mcu_rows *rows, const window *w, int32_t channel,
                   int8_t *out) {
-    int32_t sums[4] = {0, 0, 0, 0};
-    int32_t even = 0, odd = 0, room = SUMS_BEFORE_OVERFLOW;
-    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        if (rows->in[ky] == NULL) {
-            continue;
-        }
-        const int8_t *pixel = rows->in[ky] + w->x0 * p->channels + channel;
-        for (int32_t x = w->x0; x < w->x1; x++) {
-            const int32_t word = mcu_load32(pixel);
-            even = mcu_sxtab16(even, word);
-            odd = mcu_sxtab16_ror8(odd, word);
-            pixel += p->channels;
-            if (--room == 0) {
-                flush(sums, even, odd);
-                even = odd = 0;
-                room = SUMS_BEFORE_OVERFLOW;
+    tally t = {0, 0, SUMS_BEFORE_OVERFLOW, {0, 0, 0, 0}};
+    for (int32_t y = w->y0; y < w->y1; y++) {
+        const int8_t *pixel = rows->in[y] + w->x0 * p->channels + channel;
+        for (int32_t left = w->x1 - w->x0; left > 0;) {
+            const int32_t count = left < t.room ? left : t.room;
+            add_pixels(&t, pixel, p->channels, count);
+            pixel += count * p->channels;
+            left -= count;
+            if (t.room == 0) {
+                flush(&t);
             }
         }
     }
-    flush(sums, even, odd);
+    flush(&t);
     for (int32_t i = 0; i < 4; i++) {
-        out[i] = mean(p, sums[i], w->count);
+        out[i] = mean(p, t.sums[i], w->count);
     }
 }
 
 static void pool1(const mcu_pool_params *p, const mcu_rows *rows, const window *w, int32_t channel,
                   int8_t *out) {
     int32_t sum = 0;
-    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        for (int32_t x = w->x0; rows->in[ky] != NULL && x < w->x1; x++) {
-            sum += rows->in[ky][x * p->channels + channel];
+    for (int32_t y = w->y0; y < w->y1; y++) {
+        for (int32_t x = w->x0; x < w->x1; x++) {
+            sum += rows->in[y][x * p->channels + channel];
         }
     }
     *out = mean(p, sum, w->count);

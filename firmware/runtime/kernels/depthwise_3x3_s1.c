@@ -8,17 +8,18 @@
  *
  * Strip: for each column, for each of four channels, `depth` words of pairs of rows: 2 for two output rows, 5
  * for up to eight.
- * Stream: for each channel 6 words of doubled weights, (w0, w1) and (w1, w2) of each column of the kernel
- * from left to right, its doubled bias with the input's zero point folded in, and its mcu_scale.
- * Scratch: 200 bytes for where inputs come from and outputs go; 16 bytes a column and word of depth, for at
- * most MCU_STRIP output columns (half of them where the strip is deep) and 2 more, at least 4.
+ * Stream: for each channel, for each column of the kernel from left to right, a word of weights w0, w1, w1,
+ * w2, of which come two words of doubled weights (w0, w1) and (w1, w2); then its doubled bias with the
+ * input's zero point folded in, and its mcu_scale. Scratch: 200 bytes for where inputs come from and outputs
+ * go; 16 bytes a column and word of depth, for at most MCU_STRIP output columns (half of them where the strip
+ * is deep) and 2 more, at least 4.
  *
  * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
  * loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20 cycles an output. */
 #include "mcu_asm.h"
 #include "mcu_depthwise.h"
 
-enum { SHALLOW = 2, DEEP = 5, MAX_PAIRS = DEEP - 1 };
+enum { STREAM_WORDS = 7, SHALLOW = 2, DEEP = 5, MAX_PAIRS = DEEP - 1 };
 
 /* Two output rows: the upper one's next output of a strip's first channel, and how far below it the lower
  * one's is. A single row has below 0: what is not wanted is written first. */
@@ -96,21 +97,26 @@ static void store_outputs(const mcu_depthwise_params *p, const mcu_scale *scale,
     out[0] = mcu_depthwise_output(p, sums[0], scale);
 }
 
+/* A word of weights, doubled: the even bytes, or the odd ones if it was rotated. */
+static inline int32_t doubled(int32_t bytes) {
+    return mcu_sxtab16(mcu_sxtb16(bytes), bytes);
+}
+
 /* One channel of two rows, for any activation and width. */
 static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
                         const target *to, int32_t width) {
     const int32_t step = 4 * p->depth;
     for (int32_t x = 0; x < width; x += 2) {
-        int32_t sums[4] = {stream[6], stream[6], stream[6], stream[6]};
+        int32_t sums[4] = {stream[3], stream[3], stream[3], stream[3]};
         for (int32_t i = 0; i < 6; i++) {
             const int32_t kx = i >> 1, column = x + kx + (i & 1);
-            const int32_t w01 = stream[2 * kx], w12 = stream[2 * kx + 1];
+            const int32_t w01 = doubled(stream[kx]), w12 = doubled((int32_t)((uint32_t)stream[kx] >> 8));
             const int32_t upper = strip[step * column], lower = strip[step * column + 1];
             int32_t *sum = sums + 2 * (i & 1);
             sum[0] = mcu_smlabt(lower, w12, mcu_smlad(upper, w01, sum[0]));
             sum[1] = mcu_smlatb(upper, w01, mcu_smlad(lower, w12, sum[1]));
         }
-        store_outputs(p, (const mcu_scale *)(stream + 7), to->out + x * p->channels,
+        store_outputs(p, (const mcu_scale *)(stream + 4), to->out + x * p->channels,
                       x + 1 < width ? p->channels : 0, to->below, sums);
     }
 }
@@ -122,7 +128,7 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
             const target moved = {pair->out + i, pair->below};
             any_channel(p, stream, strip + (pair - to), &moved, width);
         }
-        stream += MCU_DEPTHWISE_3X3_WORDS;
+        stream += STREAM_WORDS;
         strip += p->depth;
     }
 }
@@ -138,11 +144,24 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
     "smlabt " top ", r3, " w12 ", " top "\n\t"      \
     "smlatb " bottom ", r2, " w01 ", " bottom "\n\t"
 
-/* The strip's words of a column; the NOP is free behind a load, and keeps the fetch going. */
+/* Two words of doubled weights from four bytes, by r4 and r5. */
+#define DOUBLED(even, odd)                        \
+    "sxtb16 r4, " even "\n\t"                     \
+    "sxtb16 r5, " even ", ror #8\n\t"             \
+    "sxtab16 " odd ", r5, " even ", ror #8\n\t"   \
+    "sxtab16 " even ", r4, " even "\n\t"
+
+/* The first column of a pair of outputs, of which the upper one's sum is the bias. */
+#define FIRST(top, bottom, w01, w12)                 \
+    "smlad " bottom ", r3, " w12 ", " top "\n\t"     \
+    "smlad " top ", r2, " w01 ", " top "\n\t"        \
+    "smlatb " bottom ", r2, " w01 ", " bottom "\n\t" \
+    "smlabt " top ", r3, " w12 ", " top "\n\t"
+
+/* The strip's words of a column. */
 #define LOAD(first, second)           \
     "ldr r2, [r1, #" first "]\n\t"    \
-    "ldr r3, [r1, #" second "]\n\t"   \
-    "nop\n\t"
+    "ldr r3, [r1, #" second "]\n\t"
 
 /* Four channels whose activation makes the sign of ties indifferent, at least two columns. Arguments: stream,
  * strip, targets up to one with no output, walk. r0 out, r1 strip, r2 and r3 loads, r4 and r5 the left
@@ -159,7 +178,10 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
     "vmov s12, r5\n\t"                \
     "vmov s13, r6\n"                  \
     "0:\n\t"                          \
-    "ldmia r0!, {r8-r12, lr}\n\t"     \
+    "ldmia r0!, {r8, r10, r12}\n\t"   \
+    DOUBLED("r8", "r9")               \
+    DOUBLED("r10", "r11")             \
+    DOUBLED("r12", "lr")              \
     "vmov s9, r1\n\t"                 \
     "ldmia r0!, {r4-r7}\n\t"          \
     "vmov s8, r0\n\t"                 \
@@ -182,14 +204,12 @@ static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, c
     "1:\n\t"                          \
     "vmov r4, s3\n\t"                 \
     LOAD("0", "4")                    \
-    "mov r5, r4\n\t"                  \
     "mov r6, r4\n\t"                  \
-    COLUMN("r4", "r5", "r8", "r9")    \
+    FIRST("r4", "r5", "r8", "r9")     \
     LOAD(column, column1)             \
     "adds r1, #" columns2 "\n\t"      \
-    "mov r7, r6\n\t"                  \
     COLUMN("r4", "r5", "r10", "r11")  \
-    COLUMN("r6", "r7", "r8", "r9")    \
+    FIRST("r6", "r7", "r8", "r9")     \
     LOAD("0", "4")                    \
     COLUMN("r4", "r5", "r12", "lr")   \
     COLUMN("r6", "r7", "r10", "r11")  \
@@ -313,7 +333,7 @@ void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
             fill_strip(p, fills, count);
             convolve_channels(p, stream, strip, to, width, &along);
-            stream += 4 * MCU_DEPTHWISE_3X3_WORDS;
+            stream += 4 * STREAM_WORDS;
             for (target *pair = to; pair->out != NULL; pair++) {
                 pair->out += 4;
             }

@@ -114,9 +114,9 @@ static target find_target(const mcu_depthwise_params *p, int8_t *out, int32_t wi
 #if MCU_TARGET
 /* clang-format off */
 
-/* Columns (0, 1) of an output in r2, r3 and row 2 of both in lr. */
-#define WHOLE(sum)                         \
-    "smlad " sum ", r2, r8, " sum "\n\t"   \
+/* Columns (0, 1) of an output in r2, r3 and row 2 of both in lr, added to the bias. */
+#define WHOLE(sum, bias)                   \
+    "smlad " sum ", r2, r8, " bias "\n\t"  \
     "smlad " sum ", r3, r9, " sum "\n\t"   \
     "smlad " sum ", lr, r11, " sum "\n\t"
 
@@ -125,12 +125,11 @@ static target find_target(const mcu_depthwise_params *p, int8_t *out, int32_t wi
     "smlad " sum ", r2, r10, " sum "\n\t"  \
     "smlabb " sum ", lr, r12, " sum "\n\t"
 
-/* A pair of columns of the strip; the NOP is free behind a load, and keeps the fetch going. */
+/* A pair of columns of the strip. */
 #define LOAD(width, first, second, third)       \
     "ldr" width " r2, [r1, #" first "]\n\t"     \
     "ldr" width " r3, [r1, #" second "]\n\t"    \
     "ldr.w lr, [r1, #" third "]\n\t"            \
-    "nop.w\n\t"
 
 /* Four channels whose activation makes the sign of ties indifferent. r0 out, r1 strip, r2, r3 and lr loads, r4
  * to r7 the sums, r8 to r12 the weights; s0 to s2 the scale, s3 the bias, s4 to s6 offsets, s7 length, s8
@@ -168,19 +167,16 @@ MCU_NAKED static void rectified_channels(const int32_t *stream MCU_IN_REGISTER,
             "1:\n\t"
             "vmov r4, s3\n\t"
             LOAD(".n", "0", "4", "8")
-            "mov r5, r4\n\t"
-            "mov r6, r4\n\t"
-            WHOLE("r4")
+            "mov.w r7, r4\n\t"
+            WHOLE("r4", "r4")
             LOAD(".n", "48", "52", "56")
-            "mov r7, r5\n\t"
-            "nop\n\t"
-            WHOLE("r5")
+            WHOLE("r5", "r7")
             REST("r4")
             LOAD(".n", "96", "100", "104")
-            WHOLE("r6")
+            WHOLE("r6", "r7")
             REST("r5")
             LOAD(".w", "144", "148", "152")
-            WHOLE("r7")
+            WHOLE("r7", "r7")
             REST("r6")
             "ldr.w r2, [r1, #192]\n\t"
             "ldr.w lr, [r1, #200]\n\t"

@@ -179,9 +179,8 @@ def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:
 
 def _pack_stride_1(channel: Channel, zero_point: int) -> list[int]:
     """Words of one channel for ``depthwise_3x3_s1.c``."""
-    words = []
-    for column in channel.kernel.T:
-        words += [doubled_pair(column[0], column[1]), doubled_pair(column[1], column[2])]
+    columns = channel.kernel.astype(np.int8).T
+    words = [int(column[[0, 1, 1, 2]].view("<u4")[0]) for column in columns]
     return [*words, *channel.folded(zero_point)]
 
 
