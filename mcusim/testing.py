@@ -160,10 +160,21 @@ class Bench:
 def as_baseline(trace: Trace) -> Trace:
     """``trace`` without what differs from host to host, so that equal runs are equal files, and without
     what any edit of the firmware moves about."""
-    firmware = msgspec.structs.replace(trace.firmware, path=Path(trace.firmware.path).name)
+    firmware = msgspec.structs.replace(
+        trace.firmware, path=Path(trace.firmware.path).name, flash=_unplaced(trace.firmware.flash)
+    )
+    memory = msgspec.structs.replace(trace.memory, live=())
     host = msgspec.structs.replace(trace.host, seconds=0.0)
     empty = {field.name: field.default for field in msgspec.structs.fields(trace) if field.name in BULKY}
-    return msgspec.structs.replace(trace, firmware=firmware, host=host, **empty)
+    return msgspec.structs.replace(trace, firmware=firmware, memory=memory, host=host, **empty)
+
+
+def _unplaced(flash: documents.Flash | None) -> documents.Flash | None:
+    """Symbols by name, all at address 0."""
+    if flash is None:
+        return None
+    symbols = [msgspec.structs.replace(symbol, address=0) for symbol in flash.symbols]
+    return msgspec.structs.replace(flash, symbols=tuple(sorted(symbols, key=lambda it: (it.name, it.bytes))))
 
 
 def check_limits(trace: Trace, limits: Mapping[str, Any]) -> None:

@@ -88,6 +88,23 @@ def test_a_baseline_has_nothing_of_the_host(tmp_path: Path) -> None:
     assert said == ["traces/kept.json: written"]
 
 
+def test_a_baseline_has_nothing_that_every_edit_moves() -> None:
+    symbols = tuple(
+        trace.FlashSymbol(name=name, part="text", address=address, bytes=4)
+        for name, address in (("b", 0x0800_0000), ("a", 0x0800_0004))
+    )
+    flash = trace.Flash(
+        text_bytes=8, constant_bytes=0, weight_bytes=0, initial_bytes=0, padding_bytes=0, symbols=symbols
+    )
+    first = example_trace.trace()
+    firmware = msgspec.structs.replace(first.firmware, flash=flash)
+    memory = msgspec.structs.replace(first.memory, live=((0, 10), (64, 20)))
+    kept = as_baseline(example_trace.changed(firmware=firmware, memory=memory))
+    assert kept.memory == first.memory
+    assert kept.firmware.flash is not None
+    assert [(symbol.name, symbol.address) for symbol in kept.firmware.flash.symbols] == [("a", 0), ("b", 0)]
+
+
 def test_a_regression_says_where_it_is(tmp_path: Path) -> None:
     bench(tmp_path, update=True).compare(example_trace.trace())
     bench(tmp_path).compare(with_cycles(1_005_000))
