@@ -7,14 +7,13 @@ from tempfile import TemporaryDirectory
 
 from core_bench import ORIGIN, Bench, Prefer, Program, build
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from random_programs import programs
 
 from mcusim.core.interface import Stop, Watch
 from mcusim.timing.decode import decode_run
 from mcusim.timing.flash import CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
 
-FUNCTIONS = 4
 FLASHES = [
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 4, 16), CacheShape(2, 1, 4), prefetch=True),
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 2, 8), CacheShape(0, 1, 8), prefetch=False),
@@ -22,91 +21,6 @@ FLASHES = [
 ]
 """So small that lines are replaced all the time; the data that count are literals and tables. The first and
 the last have the same caches."""
-_PLAIN = (
-    "adds r0,#1",
-    "mov.w r1,r0",
-    "mul r1,r0,r1",
-    "smlad r2,r0,r1,r2",
-    "ldr r1,[sp]",
-    "ldr.w r1,[sp,#4]",
-    "str r1,[sp]",
-    "strd r0,r1,[sp]",
-    "udiv r1,r0,r6",
-    "vadd.f32 s0,s0,s1",
-    "vmla.f32 s2,s0,s1",
-    "push {r0,r1}\npop {r0,r1}",
-    "sub sp,#24\nstr r0,[sp,#4]\nadd sp,#24",
-    "cmp r0,#7\nitte lt\naddlt r0,#2\nldrlt r1,[sp]\nsubge r0,#1",
-    "cmp r0,#9\nit eq\npusheq {r2}\nit eq\npopeq {r2}",
-    "stmdb sp!,{r1,r2,r3}\nldmia sp!,{r1,r2,r3}",
-    "mov r3,sp\nstr r3,[sp,#4]\nstrb r0,[sp]\nldr r3,[sp,#4]\nldrb r1,[r3,#1]\nstrh r1,[r3]",
-    "mov r3,sp\nstr r3,[r3]\nldr r3,[r3]\nstrb r0,[r3,#4]\nstr r0,[sp]",
-    "and r3,r0,#4\nstr r1,[sp,r3]\nmovs r3,#0",
-    "mov r3,sp\nmul r1,r6,r6\nlsrs r1,r1,#1\nstrb r0,[r3,r1]\neors r1,r0",
-    "mov r3,sp\nldrex r1,[r3]\nstrex r2,r0,[r3]",
-    "cmp r0,#6\nittt gt\nmovgt r3,sp\nldrgt r1,[r3,#4]!\nstrgt r0,[r3],#-4",
-    "cmp r0,#4\nitet lt\nstrblt r0,[sp]\nldrge r1,[sp]\nstrlt r1,[sp,#4]\ncmp r1,#3",
-    "mov r3,sp\nldrsb r1,[r3]\nand r1,#3\nldrb r1,[r3,r1]\nand r1,#3\nstrb r1,[r3,r1,lsl #1]",
-    "vstr s0,[sp,#4]\nvldr s1,[sp,#4]\nvpush {d0}\nvpop {d1}",
-    "movs r3,#0\ntbb [pc,r3]\n.byte 1,1",
-)
-
-
-class _Writer:
-    """Turns drawn items into assembly with labels of its own; loops use R4 and R5 by depth."""
-
-    def __init__(self) -> None:
-        self._labels = 0
-
-    def label(self) -> str:
-        self._labels += 1
-        return f"_l{self._labels}"
-
-    def text(self, item: object, function: int, depth: int) -> str:
-        match item:
-            case str():
-                return item
-            case ("loop", int(times), list(body)) if depth < 2:
-                top, counter = self.label(), f"r{4 + depth}"
-                inside = self.texts(body, function, depth + 1)
-                return f"movs {counter},#{times}\n{top}:\n{inside}\nsubs {counter},#1\nbne {top}"
-            case ("skip", list(body)):
-                end = self.label()
-                return f"cmp r0,#5\nbgt.w {end}\n{self.texts(body, function, depth)}\n{end}:"
-            case ("call", int(to)) if function + 1 + to < FUNCTIONS:
-                return f"bl f{function + 1 + to}"
-            case ("pointer", int(to)) if function + 1 + to < FUNCTIONS:
-                return f"adr.w r3,f{function + 1 + to}\nadds r3,#1\nblx r3"
-            case _:
-                return "nop"
-
-    def texts(self, items: list[object], function: int, depth: int) -> str:
-        return "\n".join(self.text(item, function, depth) for item in items)
-
-
-def _items(depth: int) -> st.SearchStrategy[list[object]]:
-    plain: st.SearchStrategy[object] = st.sampled_from(_PLAIN)
-    calls = st.tuples(st.sampled_from(["call", "pointer"]), st.integers(0, 2))
-    choices = [plain, plain, calls]
-    if depth:
-        inner = _items(depth - 1)
-        choices += [
-            st.tuples(st.just("loop"), st.integers(1, 4), inner),
-            st.tuples(st.just("skip"), inner),
-        ]
-    return st.lists(st.one_of(choices), min_size=1, max_size=5)
-
-
-@st.composite
-def programs(draw: st.DrawFn) -> str:
-    """FUNCTIONS functions; each calls later ones only, and returns or tail-calls the next."""
-    writer, lines = _Writer(), []
-    for function in range(FUNCTIONS):
-        body = writer.texts(draw(_items(2)), function, 0)
-        tail = function + 1 < FUNCTIONS and draw(st.booleans())
-        leave = f"add sp,#8\npop {{r4-r6,lr}}\nb f{function + 1}" if tail else "add sp,#8\npop {r4-r6,pc}"
-        lines.append(f"f{function}: push {{r4-r6,lr}}\nsub sp,#8\nmovs r6,#3\n{body}\n{leave}")
-    return "\n".join(lines) + "\n"
 
 
 def _run(program: Program, prefer: str) -> Bench:
