@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from mcusim import __version__
-from mcusim.cli import build, chips, compare, demo, diff, export, plan, recost, report, run, schema, timing
+from mcusim.cli import (
+    build,
+    chips,
+    compare,
+    demo,
+    diff,
+    export,
+    plan,
+    recost,
+    report,
+    run,
+    schema,
+    sweep,
+    timing,
+)
 from mcusim.errors import McusimError
 
 EXIT_INTERRUPTED = 130
@@ -29,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, build, plan, compare, report, recost, diff, export, chips, schema, demo):
+for _module in (run, build, plan, compare, sweep, report, recost, diff, export, chips, schema, demo):
     app.command(_module.NAME)(_module.command)
 app.add_typer(timing.app)
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mcusim.trace import Trace
 
 ZOO = "zoo:"
-SEED = 0
 
 
 @dataclass(frozen=True)
@@ -147,14 +146,8 @@ def _simulate(image: Path, chip: Chip, inputs: Sequence[Array] | None) -> Outcom
 def default_inputs(image: Path) -> list[Array]:
     """Pseudo-random values, always the same, for every input of the network in ``image``; none without a
     network."""
-    import numpy as np
-
     from mcusim.image import load
+    from mcusim.machine.ports import pseudo_random_inputs
 
     section = load(image).layers
-    if section is None:
-        return []
-    generator = np.random.default_rng(SEED)
-    return [
-        generator.integers(-128, 128, port.shape, dtype=np.int8).astype(port.dtype) for port in section.inputs
-    ]
+    return [] if section is None else pseudo_random_inputs(section.inputs)

@@ -14,6 +14,7 @@ from mcusim.layer_section import TensorPort
 from mcusim.machine.memory import DebugPort, Memory
 
 Array = NDArray[Any]
+SEED = 0
 
 
 def split_inferences(arrays: Sequence[Array], ports: Sequence[TensorPort]) -> list[list[Array]]:
@@ -60,6 +61,12 @@ def _single_inputs(array: Array, port: TensorPort) -> list[Array]:
 
 def _text(shape: Sequence[int]) -> str:
     return "x".join(str(size) for size in shape) or "a scalar"
+
+
+def pseudo_random_inputs(ports: Sequence[TensorPort]) -> list[Array]:
+    """An array for each of ``ports``; always the same for the same shapes."""
+    generator = np.random.default_rng(SEED)
+    return [generator.integers(-128, 128, port.shape, dtype=np.int8).astype(port.dtype) for port in ports]
 
 
 def write_inputs(image: Image, memory: Memory | DebugPort, inputs: Sequence[Array]) -> None:
