@@ -1,6 +1,6 @@
 """Published cycle counts beside simulated ones: signed error of every row, and of two naive baselines.
 
-Run: python benchmarks/accuracy.py --elfs FOLDER [--table TABLE]
+Run: python benchmarks/accuracy.py --elfs FOLDER [--table TABLE] [--chip NAME]
      python benchmarks/accuracy.py --sources FOLDER [--table TABLE]     (builds images from checkouts first)
 
 TABLE is a TOML file like benchmarks/accuracy/published.toml; FOLDER holds an image ROW.elf for every row
@@ -39,10 +39,10 @@ DOCUMENT = FOLDER.parents[1] / "docs" / "accuracy.md"
 CHIP = "stm32f407"
 
 
-def measure(elf: Path, row: Row) -> Figures:
-    """Run ``elf`` and take the row's figures. Raises McusimError for what is wrong with image or run."""
+def measure(elf: Path, row: Row, chip: str = CHIP) -> Figures:
+    """Run ``elf`` on ``chip`` and take the row's figures. Raises McusimError for what is wrong with image or run."""
     console: list[str] = []
-    result = simulate(elf, chip_at(CHIP, row.clock or None, None), console=console.append)
+    result = simulate(elf, chip_at(chip, row.clock or None, None), console=console.append)
     if result.error is not None:
         raise result.error
     if result.trace.exit.code != 0:
@@ -106,10 +106,10 @@ def _code(image: Image, address: int, size: int) -> bytes:
     raise InputError(f"{image.path}: 0x{address:08x} was executed and is not in the file")
 
 
-def measure_all(table: Table, folder: Path) -> dict[str, Figures]:
+def measure_all(table: Table, folder: Path, chip: str = CHIP) -> dict[str, Figures]:
     """Figures of every row that has an image in ``folder``."""
     found = {row.name: folder / f"{row.name}.elf" for row in table.rows}
-    return {row.name: measure(found[row.name], row) for row in table.rows if found[row.name].is_file()}
+    return {row.name: measure(found[row.name], row, chip) for row in table.rows if found[row.name].is_file()}
 
 
 def report(table: Table, figures: Mapping[str, Figures]) -> str:
@@ -139,7 +139,7 @@ def build_all(table: Table, checkouts: Path, folder: Path) -> None:
     """Build the images of all rows whose checkout, SOURCE/REVISION, is in ``checkouts``."""
     for row in table.rows:
         checkout = checkouts / row.source / row.revision
-        if row.files and checkout.is_dir():
+        if row.source and row.files and checkout.is_dir():
             compiler = toolchains.find(table.sources[row.source].toolchain)
             accuracy_images.build(
                 compiler, CHIP, checkout, row.files, row.harness, row.defines, folder / f"{row.name}.elf"
@@ -152,15 +152,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     where.add_argument("--elfs", type=Path, help="folder of images")
     where.add_argument("--sources", type=Path, help="folder of checkouts to build the images from")
     parser.add_argument("--table", type=Path, default=TABLE, help="published cycles, TOML")
+    parser.add_argument("--chip", default=CHIP, help="what the images run on")
     parser.add_argument("--record", action="store_true", help="keep the figures and write docs/accuracy.md")
     options = parser.parse_args(arguments)
+    if options.record and (options.table, options.chip) != (TABLE, CHIP):
+        parser.error("--record keeps the figures of the table of this folder alone")
     try:
         table = load_table(options.table)
         with tempfile.TemporaryDirectory(prefix="mcusim-") as temporary:
             folder = options.elfs or Path(temporary)
             if options.sources:
                 build_all(table, options.sources, folder)
-            figures = measure_all(table, folder)
+            figures = measure_all(table, folder, options.chip)
     except McusimError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

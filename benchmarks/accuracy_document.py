@@ -62,7 +62,17 @@ as `FOLDER/SOURCE/REVISION` and run
 python benchmarks/accuracy.py --sources FOLDER
 ```
 
-or bring images of your own and a table of what they took: `--elfs FOLDER --table TABLE.toml`.
+or bring images of your own and a table of what they took: `--elfs FOLDER --table TABLE.toml`, on another chip
+with `--chip`. FOLDER holds `NAME.elf` for every row of the table; a row is
+
+```toml
+[[rows]]
+name = "fir"
+cycles = 1234                # as measured on the chip
+functions = ["fir", "tail"]  # what was measured; cycles are per call of the first
+# printed = "cycles"         # instead: the image prints "cycles N", from the cycle counter around the call
+# clock = "168MHz"           # with the wait states that the chip needs at that clock
+```
 
 Rows of the same code that differ in the passes of a loop tell the loop from the rest, call and cycle counter
 included, in cycles:

@@ -27,7 +27,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A published figure.
+    """A published figure, by the key ``source`` of who published it ("": nobody).
 
     ``functions`` are the symbols whose instructions make up the measured code. ``printed`` names the line
     "NAME CYCLES" by which the image itself reports the figure, from the cycle counter around the call, as
@@ -40,9 +40,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     name: str
-    source: str
     cycles: float
     functions: tuple[str, ...]
+    source: str = ""
     printed: str = ""
     passes: int = 0
     clock: str = ""
@@ -56,8 +56,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Published rows and their sources by key."""
 
-    sources: dict[str, Source]
     rows: tuple[Row, ...]
+    sources: dict[str, Source] = {}
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +115,7 @@ def load_table(path: Path) -> Table:
     except (OSError, msgspec.DecodeError) as error:
         raise InputError(f"{path}: not a table of published cycles ({error})") from error
     for row in table.rows:
-        if row.source not in table.sources:
+        if row.source and row.source not in table.sources:
             raise InputError(f"{path}: row {row.name!r} names the unknown source {row.source!r}")
     return table
 

@@ -139,6 +139,12 @@ def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[1].split()[:2] == ["loop", "400"]
     assert [line.split()[0] for line in lines[2:]] == ["mean", "rms", "p95", "worst"]
     assert accuracy.main(["--elfs", str(tmp_path), "--table", str(table)]) == 2
+    with pytest.raises(SystemExit):
+        accuracy.main(["--elfs", str(folder), "--table", str(table), "--record"])
+    table.write_text('[[rows]]\nname = "loop"\ncycles = 400\nfunctions = ["loop"]\n')
+    capsys.readouterr()
+    assert accuracy.main(["--elfs", str(folder), "--table", str(table), "--chip", "stm32l4r5"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == lines[1:]
     table.write_text(f"[sources.there]\n{source}[[rows]]\n{row}")
     with pytest.raises(InputError, match="unknown source"):
         load_table(table)
