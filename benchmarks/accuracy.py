@@ -40,7 +40,7 @@ CHIP = "stm32f407"
 
 
 def measure(elf: Path, row: Row, chip: str = CHIP) -> Figures:
-    """Run ``elf`` on ``chip`` and take the row's figures. Raises McusimError for what is wrong with image or run."""
+    """Run ``elf`` on ``chip`` for the figures. Raises McusimError for what is wrong with image or run."""
     console: list[str] = []
     result = simulate(elf, chip_at(chip, row.clock or None, None), console=console.append)
     if result.error is not None:
