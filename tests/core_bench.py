@@ -60,6 +60,8 @@ class Bench:
     model: str = DEFAULT_VARIANT
     surveyed: Sequence[FlashTiming] = ()
     cuts: Sequence[int] = ()
+    areas: Sequence[tuple[int, int]] = ()
+    hash_accesses: bool = False
 
     def __post_init__(self) -> None:
         self.sram = (ctypes.c_uint8 * SRAM_SIZE)()
@@ -77,6 +79,8 @@ class Bench:
             self.cycle_limit,
             [TrackedBank((SRAM,), memoryview(self.sram).cast("B"))],
             surveyed=self.surveyed,
+            areas=self.areas,
+            hash_accesses=self.hash_accesses,
         )
         self.core = core.create(self.uc, spec, self.prefer)
 

@@ -32,6 +32,19 @@ _PLAIN = (
     "mov r3,sp\nldrsb r1,[r3]\nand r1,#3\nldrb r1,[r3,r1]\nand r1,#3\nstrb r1,[r3,r1,lsl #1]",
     "vstr s0,[sp,#4]\nvldr s1,[sp,#4]\nvpush {d0}\nvpop {d1}",
     "movs r3,#0\ntbb [pc,r3]\n.byte 1,1",
+    "movs r3,#1\ntbh [pc,r3,lsl #1]\n.short 2,2",
+    "mov r3,sp\nstr r0,[r3,#4]!\nldr r1,[r3],#-4\nstrh r1,[r3],#2\nldrsh r1,[r3,#-2]!",
+    "mov r3,sp\nstr r0,[r3,#1]\nldr r1,[r3,#2]\nstrh r1,[r3,#3]\nldrh r1,[r3,#1]",
+    "mov r3,sp\nstrd r0,r1,[r3],#4\nldrd r1,r2,[r3,#-4]!\nstrd r2,r1,[r3]",
+    "mov r3,sp\nldrd r3,r1,[r3]\nmov r3,sp\nldm r3,{r1,r3}\nmovs r3,#0",
+    "mov r3,sp\nldrex r1,[r3]\nclrex\nstrex r2,r0,[r3]\nstr r2,[sp,r2,lsl #2]",
+    "mov r3,sp\nldrexb r1,[r3]\nstrexb r2,r0,[r3]\nldrexh r1,[r3]\nstrexh r2,r0,[r3]",
+    "mov r3,sp\nstrt r0,[r3,#4]\nldrbt r1,[r3,#4]\nand r1,#3\nldrsb.w r1,[r3,r1]",
+    "add r3,sp,#8\nvstmdb r3!,{s0-s1}\nvldmia r3!,{d1}\nvldmdb r3!,{s4}",
+    "add r3,sp,#8\nstmdb r3!,{r0,r1}\nldmia.w r3!,{r1,r2}\nldmdb r3,{r1,r2}",
+    "cmp r0,#5\nitete ge\nstrge r1,[sp]\nldrlt r1,[sp,#4]\nldrge r1,[sp]\ncmplt r1,#7",
+    "mov r3,sp\ncmp r0,#3\nittt ne\nstmne r3,{r0,r1}\ncmpne r0,r0\nldrne r1,[r3,#4]",
+    "ldr.w r1,_word\nldrb.w r1,_word\nadr r3,_word\nldr r1,[r3]",
     "rsb r1,r0,#0\nsdiv r1,r1,r6",
     "cmp r0,#6\nite gt\nsdivgt r1,r0,r6\nudivle r1,r6,r0",
     "cmp r0,#3\nite eq\nvdiveq.f32 s0,s1,s2\nldmne sp,{r1,r2}\ncmp r0,#4",
@@ -92,4 +105,4 @@ def programs(draw: st.DrawFn) -> str:
         tail = function + 1 < FUNCTIONS and draw(st.booleans())
         leave = f"add sp,#8\npop {{r4-r6,lr}}\nb f{function + 1}" if tail else "add sp,#8\npop {r4-r6,pc}"
         lines.append(f"f{function}: push {{r4-r6,lr}}\nsub sp,#8\nmovs r6,#3\n{body}\n{leave}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n.p2align 2\n_word: .word 0x12345678\n"

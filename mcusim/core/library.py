@@ -28,7 +28,7 @@ from mcusim.timing.rules import CLASS_CYCLES
 if TYPE_CHECKING:
     from mcusim.timing.addressing import AccessEncoding
 
-ABI = 13
+ABI = 14
 _PARAMETERS, _KINDS = 64, 32
 
 

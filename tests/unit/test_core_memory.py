@@ -43,6 +43,7 @@ SNIPPETS = {
         31,
     ),
     "exclusive": ("str r1,[r0]\nldrex r2,[r0]\nstrex r3,r1,[r0]", 4, 4),
+    "refused": ("ldrex r2,[r0]\nclrex\nstrex r3,r1,[r0]\nstrb r1,[r0,r3,lsl #3]\nmovs r3,#0", 5, 9),
     "unaligned": ("str r1,[r0,#3]\nldrh r2,[r0,#5]", 4, 7),
     "table": ("movs r2,#0\ntbb [pc,r2]\n.byte 1,1\nstrb r1,[r0]", 1, 1),
 }

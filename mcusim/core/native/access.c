@@ -269,7 +269,7 @@ static inline void execute(access_tracker *tracker, const planned_access *access
 }
 
 static void execute_exit(access_tracker *tracker, const block_plan *plan, uint32_t flags) {
-    if (plan->exit_count) {
+    if (plan->needs_exit) {
         copy_registers(tracker, SOURCE_EXIT);
     }
     for (uint32_t i = 0; i < plan->exit_count && !tracker->fault.stop; ++i) {
@@ -325,6 +325,7 @@ static void execute_entry(access_tracker *tracker, const block_plan *plan) {
         copy_registers(tracker, SOURCE_ENTRY);
     }
     for (uint32_t i = 0; i < plan->capture_count; ++i) {
+        tracker->values[plan->captures[i].target] = 0;
         tracker->values[plan->captures[i].target + 1] = 0;
     }
     for (uint32_t i = 0; i < plan->entry_count; ++i) {

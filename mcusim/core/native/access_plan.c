@@ -422,6 +422,24 @@ static uint16_t single_source(const planner *p, const affine *value) {
     return is_single ? resolved.source[0] : NO_SOURCE;
 }
 
+/* The source that tells whether an exclusive store stored (0): its status register, which the instruction
+ * behind it (the store takes four bytes) still sees if a later one overwrites it. */
+static uint16_t status_source(planner *p, const block_access *access) {
+    uint16_t known = single_source(p, &access->status);
+    if (known != NO_SOURCE) {
+        return known;
+    }
+    uint16_t slot = add_capture(p, (planned_capture){.kind = CAPTURE_ADDRESS,
+                                                     .pc = access->pc + 4,
+                                                     .base = access->access.status,
+                                                     .index = -1,
+                                                     .condition = CONDITION_ALWAYS});
+    solve(p, &access->status, slot);
+    while (solve_exits(p)) {
+    }
+    return slot;
+}
+
 static void emit(planner *p, block_access *access) {
     block_plan *plan = p->plan;
     planned_access planned = {.pc = access->pc,
@@ -435,7 +453,8 @@ static void emit(planner *p, block_access *access) {
                               .condition = access->condition};
     int is_found = solve_value(p, &access->address) && resolve(p, &access->address, &planned.address) &&
                    !flags_change_behind(p, access->condition, access->index);
-    if (!is_found && !p->is_whole) {
+    int is_lost = access->access.status >= 0 && single_source(p, &access->status) == NO_SOURCE;
+    if ((!is_found || is_lost) && !p->is_whole) {
         ++plan->dropped;
         return;
     }
@@ -446,10 +465,29 @@ static void emit(planner *p, block_access *access) {
         planned.condition = CONDITION_ALWAYS;
     }
     if (access->access.status >= 0) {
-        planned.if_zero = single_source(p, &access->status);
+        planned.if_zero = status_source(p, access);
     }
     plan->needs_flags |= planned.condition != CONDITION_ALWAYS;
     add_planned(&plan->exit, &plan->exit_count, &planned);
+}
+
+static int is_exit(uint16_t source) {
+    return source >= SOURCE_EXIT && source < SOURCE_SLOT;
+}
+
+static uint8_t needs_exit(const block_plan *plan) {
+    for (uint32_t i = 0; i < plan->exit_count; ++i) {
+        const planned_access *access = &plan->exit[i];
+        for (int term = 0; term < access->address.terms; ++term) {
+            if (is_exit(access->address.source[term])) {
+                return 1;
+            }
+        }
+        if (is_exit(access->if_zero) || is_exit(access->if_set)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t start, uint32_t size,
@@ -469,6 +507,7 @@ block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t st
     for (uint32_t i = 0; i < p.outcome_count; ++i) {
         emit_outcome(&p, &p.outcomes[i]);
     }
+    p.plan->needs_exit = needs_exit(p.plan);
     p.plan->is_hooked = p.plan->capture_count == 0;
     free(p.unknowns);
     free(p.accesses);

@@ -62,6 +62,7 @@ typedef struct block_plan {
     uint8_t it_state;      /* of the first instruction */
     uint8_t it_state_next; /* behind the last one */
     uint8_t needs_flags;
+    uint8_t needs_exit;    /* registers at exit */
     uint8_t is_hooked;     /* the callbacks for all captures are there */
     uint32_t last;         /* address of the last instruction */
     uint8_t last_accesses; /* it reads or writes memory */

@@ -41,6 +41,14 @@ uint32_t liveness_part(const liveness *live, uint32_t byte) {
     return 0;
 }
 
+void liveness_end_apart(liveness *live, uint32_t first, uint32_t end) {
+    for (uint32_t byte = first; byte < end; ++byte) {
+        int32_t *steps = live->parts[liveness_part(live, byte)].steps;
+        ++steps[live->written[byte] & ~READ_BEFORE];
+        --steps[live->read[byte] + 1];
+    }
+}
+
 /* Find the parts of the pages that hold bytes [first, end). */
 static void set_pages(liveness *live, uint32_t first, uint32_t end) {
     for (uint32_t page = first >> PAGE_BITS; page << PAGE_BITS < end; ++page) {
@@ -200,7 +208,16 @@ void liveness_advance(liveness *live, uint64_t cycles) {
 }
 
 void liveness_settle_map(liveness *live) {
-    liveness_map(live, 0, live->size);
+    for (uint32_t byte = 0; byte < live->size;) {
+        uint32_t next = liveness_same_times(live, byte, live->size);
+        uint32_t written = live->written[byte] & ~READ_BEFORE;
+        if (written && live->read[byte] >= written) {
+            occupancy_live(&live->map, byte, next, written, live->read[byte]);
+        } else if (live->written[byte] & READ_BEFORE) {
+            occupancy_live(&live->map, byte, next, written, written);
+        }
+        byte = next;
+    }
     occupancy_settle(&live->map);
 }
 

@@ -119,6 +119,9 @@ void byte_set_clear(byte_set *set, uint32_t size);
 /* Make room for more times (in live_curve.c). */
 void liveness_make_room(liveness *live);
 
+/* Values of bytes [first, end) that may lie in several parts end. */
+void liveness_end_apart(liveness *live, uint32_t first, uint32_t end);
+
 /* The part that a byte lies in, on any page. */
 uint32_t liveness_part(const liveness *live, uint32_t byte);
 
@@ -130,71 +133,89 @@ static inline void liveness_use(liveness *live, uint32_t first, uint32_t size) {
     live->used[last_page] = live->now;
 }
 
-static inline int liveness_read_byte(liveness *live, uint32_t byte) {
-    live->read[byte] = live->now;
-    return live->written[byte] == 0;
+/* What of the bytes [first, first + size) was never written; the constant sizes of its callers are unrolled.
+ */
+static inline int liveness_read_bytes(liveness *live, uint32_t first, uint32_t size) {
+    int never_written = 0;
+    for (uint32_t byte = first; byte < first + size; ++byte) {
+        live->read[byte] = live->now;
+        never_written |= live->written[byte] == 0;
+    }
+    return never_written;
 }
 
 /* Read bytes [first, first + size); whether one of them was never written. */
 static inline int liveness_read(liveness *live, uint32_t first, uint32_t size) {
-    int never_written = 0;
     uint32_t byte = first;
+    int never_written = 0;
     for (; byte + 4 <= first + size; byte += 4) {
-        never_written |= liveness_read_byte(live, byte) | liveness_read_byte(live, byte + 1) |
-                         liveness_read_byte(live, byte + 2) | liveness_read_byte(live, byte + 3);
+        never_written |= liveness_read_bytes(live, byte, 4);
     }
-    for (; byte < first + size; ++byte) {
-        never_written |= liveness_read_byte(live, byte);
+    if (byte < first + size) {
+        never_written |= liveness_read_bytes(live, byte, first + size - byte);
     }
     liveness_use(live, first, size);
     return never_written;
 }
 
-static inline void liveness_end_value(liveness *live, uint32_t byte) {
-    uint32_t written = live->written[byte] & ~READ_BEFORE;
-    if (live->read[byte] >= written) {
-        uint32_t part = live->part_of[byte >> PAGE_BITS];
-        int32_t *steps = live->parts[part == MIXED_PAGE ? liveness_part(live, byte) : part].steps;
-        ++steps[written];
-        --steps[live->read[byte] + 1];
-    } else {
-        live->contexts[live->writer[byte]].unread += !(live->written[byte] & READ_BEFORE);
+/* Bytes [first, end) held values of one write that were read for the last time together, and end. */
+static inline void liveness_end_values(liveness *live, uint32_t first, uint32_t end) {
+    const uint32_t written = live->written[first];
+    const uint32_t since = written & ~READ_BEFORE;
+    const uint32_t read = live->read[first];
+    const int32_t count = (int32_t)(end - first);
+    if (since && read >= since) {
+        const uint32_t part = live->part_of[first >> PAGE_BITS];
+        if (part == MIXED_PAGE || live->part_of[(end - 1) >> PAGE_BITS] != part) {
+            liveness_end_apart(live, first, end);
+        } else {
+            live->parts[part].steps[since] += count;
+            live->parts[part].steps[read + 1] -= count;
+        }
+        occupancy_live(&live->map, first, end, since, read);
+    } else if (written & READ_BEFORE) {
+        occupancy_live(&live->map, first, end, since, since);
+    } else if (written) {
+        live->contexts[live->writer[first]].unread += (uint32_t)count;
     }
 }
 
-/* Let the map know of the values that end in bytes [first, end); neighbours mostly share their times. */
-static inline void liveness_map(liveness *live, uint32_t first, uint32_t end) {
-    while (first < end) {
-        uint32_t written = live->written[first];
-        uint32_t read = live->read[first];
-        uint32_t next = first + 1;
-        while (next < end && live->written[next] == written && live->read[next] == read) {
-            ++next;
-        }
-        uint32_t since = written & ~READ_BEFORE;
-        if (since && read >= since) {
-            occupancy_live(&live->map, first, next, since, read);
-        } else if (written & READ_BEFORE) {
-            occupancy_live(&live->map, first, next, since, since);
-        }
-        first = next;
+/* The end of the values from `first` on that share their times, mostly those of one write. */
+static inline uint32_t liveness_same_times(const liveness *live, uint32_t first, uint32_t end) {
+    uint32_t next = first + 1;
+    while (next < end && live->written[next] == live->written[first] &&
+           live->read[next] == live->read[first]) {
+        ++next;
     }
+    return next;
 }
 
-static inline void liveness_write(liveness *live, uint32_t first, uint32_t size) {
+/* As liveness_write; its callers' constant size is unrolled. */
+static inline void liveness_write_bytes(liveness *live, uint32_t first, uint32_t size) {
+    const uint32_t end = first + size;
     if (++live->now + 1 == live->capacity) {
         liveness_make_room(live);
     }
-    liveness_map(live, first, first + size);
-    for (uint32_t byte = first; byte < first + size; ++byte) {
-        if (live->written[byte]) {
-            liveness_end_value(live, byte);
-        }
+    for (uint32_t byte = first; byte < end;) {
+        uint32_t next = liveness_same_times(live, byte, end);
+        liveness_end_values(live, byte, next);
+        byte = next;
+    }
+    for (uint32_t byte = first; byte < end; ++byte) {
         live->written[byte] = live->now;
         live->writer[byte] = (uint16_t)live->context;
     }
     liveness_use(live, first, size);
     occupancy_write(&live->map, first, size);
+}
+
+/* Write bytes [first, first + size). */
+static inline void liveness_write(liveness *live, uint32_t first, uint32_t size) {
+    if (size == 4) {
+        liveness_write_bytes(live, first, 4);
+    } else {
+        liveness_write_bytes(live, first, size);
+    }
 }
 
 #endif

@@ -41,10 +41,7 @@ static void grow(wait_table *waits) {
     *waits = larger;
 }
 
-void waits_add(wait_table *waits, uint32_t pc, uint32_t cycles) {
-    if (!cycles) {
-        return;
-    }
+void waits_add_some(wait_table *waits, uint32_t pc, uint32_t cycles) {
     mcusim_wait *row = find(waits, pc);
     if (!row->cycles) {
         if (2 * (waits->count + 1) > waits->size) {

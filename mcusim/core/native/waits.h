@@ -13,7 +13,15 @@ typedef struct {
 void waits_init(wait_table *waits);
 void waits_free(wait_table *waits);
 void waits_clear(wait_table *waits);
-void waits_add(wait_table *waits, uint32_t pc, uint32_t cycles);
+
+/* `cycles` are not 0. */
+void waits_add_some(wait_table *waits, uint32_t pc, uint32_t cycles);
+
+static inline void waits_add(wait_table *waits, uint32_t pc, uint32_t cycles) {
+    if (cycles) {
+        waits_add_some(waits, pc, cycles);
+    }
+}
 
 /* As many rows as `count`, in no order. */
 void waits_copy(const wait_table *waits, mcusim_wait *rows);
