@@ -84,7 +84,7 @@ def _piecewise_cycles(
     makes_pairs = lowered.rows_per_call > 1 if lowered else rows_at_once(op, 2) == 2
     if isinstance(stage, StreamStage) and makes_pairs and stage.chunk == 1:
         work *= 2
-    return work + (costs.call + LOOP_CYCLES) * calls_of(stage, op)
+    return work + (costs.call + LOOP_CYCLES) * calls_of(graph, stage, op)
 
 
 def _row_costs(op: Operator, lowered: LoweredOp | None) -> RowCosts:

@@ -8,8 +8,8 @@ from mcusim.compiler import spatial
 from mcusim.compiler.names import STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
 from mcusim.compiler.patches import Span
 from mcusim.compiler.program import Program
-from mcusim.compiler.rows import rows_at_once
-from mcusim.compiler.stages import PatchStage, StreamStage
+from mcusim.compiler.rows import rows_at_once, turns
+from mcusim.compiler.stages import PatchStage, StreamStage, sums_bytes
 from mcusim.network.graph import Operator
 
 
@@ -111,9 +111,11 @@ def _stream(program: Program, number: int, stage: StreamStage) -> str:
         f"    mcu_run_rows(&steps_{number}[{step}], first, end, band, {scratch_of(program, op)});\n}}"
         for step, op in enumerate(operators)
     ]
+    counter = f"    *(int32_t *)(void *)({scratch_of(program, operators[-1])}) = 0;\n"
     table = [f"static const mcu_stream_step steps_{number}[] = {{", *steps, "};"]
     driver = (
         f"MCU_LAYER void {stage_symbol(number)}(void) {{\n"
+        f"{counter if sums_bytes(program.graph, stage) else ''}"
         f"    mcu_run_stream(steps_{number}, {len(operators)}, {stage.bands}, {STREAM_STATE});\n}}"
     )
     parts = [_stream_tensors(program, number, stage), "\n".join(declarations), "\n".join(table)]
@@ -121,13 +123,17 @@ def _stream(program: Program, number: int, stage: StreamStage) -> str:
 
 
 def _stream_tensors(program: Program, number: int, stage: StreamStage) -> str:
+    last = program.graph.operators[stage.last]
+    heights = {last.outputs[0]: turns(program.graph, last)}
+
     def describe(tensor: int, tables: _Spans) -> str:
         size = spatial.extent(program.graph.tensors[tensor])
         capacity = stage.rings.get(tensor)
         return (
             f"static const mcu_stream_tensor stream_{number}_{tensor} = {{"
             f".base = {_address(program, tensor)}, .columns = {tables.name(stage.geometry.columns[tensor])}, "
-            f".height = {size.height}, .width = {size.width if capacity is None else 0}, "
+            f".height = {heights.get(tensor, size.height)}, "
+            f".width = {size.width if capacity is None else 0}, "
             f".channels = {size.channels}, .capacity = {size.height if capacity is None else capacity}}};"
         )
 

@@ -21,7 +21,7 @@ from mcusim.compiler.placement import step_bytes
 from mcusim.compiler.program import layout_of, lower_all
 from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
-from mcusim.compiler.stages import StreamStage
+from mcusim.compiler.stages import StreamStage, sums_bytes
 from mcusim.network.graph import Graph, Operator
 
 SLACK = 0.03
@@ -232,7 +232,8 @@ class _Search:
     def _scratch_bytes(self, stage: StreamStage) -> int:
         operators = self._graph.operators[stage.first : stage.last + 1]
         known = ((self._lowered.get(op.index), stage.row_widths(self._graph, op)) for op in operators)
-        return max((lowered.scratch_bytes(*widths) for lowered, widths in known if lowered), default=0)
+        most = max((lowered.scratch_bytes(*widths) for lowered, widths in known if lowered), default=0)
+        return most + (sums_bytes(self._graph, stage) if self._lowered else 0)
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
         capacities = {

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from mcusim.compiler import lowering, placement, spatial
 from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Sharing, live_ranges
+from mcusim.compiler.lowering.pooling import over_rows
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
-from mcusim.compiler.stages import PatchStage, StreamStage
+from mcusim.compiler.stages import PatchStage, StreamStage, sums_bytes
 from mcusim.network.graph import Graph, Operator, OpKind
 
 LARGEST_ROW = 32767
@@ -104,7 +105,10 @@ class Program(Layout):
         """Where behind the arena's start the operator's kernel has its scratch; None if it needs none."""
         position = self.graph.operators.index(op)
         found = (scratch.offset for scratch in self.plan.scratch if scratch.first <= position <= scratch.last)
-        return next(found, None)
+        offset, stage = next(found, None), self.ranges.stage_at(position)
+        if offset is None or stage is None or position == stage.last:
+            return offset
+        return offset + sums_bytes(self.graph, stage)
 
 
 @functools.lru_cache(maxsize=4)
@@ -138,9 +142,19 @@ def _scratch(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp])
         first, last = (stage.first, stage.last) if stage and streamed else (position, position)
         known = found[~first].bytes if ~first in found else 0
         size = max(known, lowered[op.index].scratch_bytes(*widest.row_widths(position, op)))
+        if stage is not None and position == stage.last:
+            size += sums_bytes(graph, stage)
         if size > 0:
             found[~first] = Buffer(~first, size, first, last)
     return found
+
+
+def _pooling_rows(
+    graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]
+) -> Mapping[int, LoweredOp]:
+    """``lowered`` with the kernels that add up rows where streams end with a pool over everything."""
+    ends = [graph.operators[stage.last].index for stage in ranges.stages if sums_bytes(graph, stage)]
+    return {**lowered, **{index: over_rows(lowered[index]) for index in ends}}
 
 
 def make_program(
@@ -156,4 +170,6 @@ def make_program(
     validate(schedule, graph)
     kernels = lower_all(graph) if lowered is None else lowered
     ranges, offsets = placement.settle(layout_of(graph, schedule, lowered=kernels, sharing=sharing).ranges)
-    return Program(graph, ranges, kernels, plan_document(graph, ranges, offsets))
+    return Program(
+        graph, ranges, _pooling_rows(graph, ranges, kernels), plan_document(graph, ranges, offsets)
+    )

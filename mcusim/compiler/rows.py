@@ -36,6 +36,12 @@ def height(graph: Graph, tensor: int) -> int:
     return spatial.extent(graph.tensors[tensor]).height
 
 
+def turns(graph: Graph, op: Operator) -> int:
+    """Rows that an operator of a stream goes through: those of its output, of a pool over everything those of
+    its input, which it adds up."""
+    return height(graph, op.inputs[0] if spatial.pools_all(graph, op) else op.outputs[0])
+
+
 def rows_at_once(op: Operator, chunk: int) -> int:
     """Rows that a stream asks of an operator in one call: ``chunk`` of depthwise convolutions of stride 1,
     whose kernels make pairs in little more than the time of one row, and 1 of all others."""
@@ -54,7 +60,8 @@ class RowNeeds:
 
 def row_needs(graph: Graph, op: Operator, tensor: int) -> RowNeeds:
     """For the rows 0 to the output's height, both ends included."""
-    return _axis_needs(row_axis(op), height(graph, tensor), height(graph, op.outputs[0]))
+    axis = Axis(1) if spatial.pools_all(graph, op) else row_axis(op)
+    return _axis_needs(axis, height(graph, tensor), turns(graph, op))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -77,7 +84,7 @@ def pull(graph: Graph, operators: Sequence[Operator], chunk: int) -> Iterator[Ca
     """The calls of a stream in the order in which the runtime makes them (``mcu_stream.c``)."""
     maker = {op.outputs[0]: step for step, op in enumerate(operators)}
     needs = [{t: row_needs(graph, op, t) for t in spatial.activations(graph, op)} for op in operators]
-    heights = [height(graph, op.outputs[0]) for op in operators]
+    heights = [turns(graph, op) for op in operators]
     made = [0] * len(operators)
     path = [len(operators) - 1]
     while path:
@@ -128,7 +135,7 @@ def ring_end(graph: Graph, position: int) -> int | None:
     """The earliest position that may end a stream which holds the output made at ``position`` as a ring."""
     tensor = graph.operators[position].outputs[0]
     readers = [p for p, op in enumerate(graph.operators) if tensor in op.inputs]
-    if not readers or tensor in graph.outputs:
+    if not readers or tensor in graph.outputs or spatial.pools_all(graph, graph.operators[position]):
         return None
     for last in range(position, len(graph.operators)):
         if not spatial.is_spatial(graph, graph.operators[last]):
@@ -136,6 +143,8 @@ def ring_end(graph: Graph, position: int) -> int | None:
         behind = spatial.live_behind(graph, position, last)
         if last >= max(readers) and behind == {graph.operators[last].outputs[0]}:
             return last
+        if spatial.pools_all(graph, graph.operators[last]):
+            return None
     return None
 
 
@@ -143,7 +152,7 @@ def rows_made(graph: Graph, operators: Sequence[Operator], chunk: int) -> dict[i
     """For every output of a stream how many of its rows are made when the last operator begins each of its
     calls; of its own output the rows that are made when the call ends."""
     last = operators[-1]
-    rows, at_once = height(graph, last.outputs[0]), rows_at_once(last, chunk)
+    rows, at_once = turns(graph, last), rows_at_once(last, chunk)
     made: dict[int, Counts] = {
         last.outputs[0]: np.minimum(np.arange(at_once, rows + at_once, at_once, dtype=np.int64), rows)
     }
@@ -175,7 +184,7 @@ def stage_distance(graph: Graph, operators: Sequence[Operator], source: int, chu
     for op in operators[:-1]:
         if source in op.inputs:
             limit = np.minimum(limit, row_needs(graph, op, source).still[made[op.outputs[0]]])
-    written = ends * out_pitch
+    written = np.where(ends == ends[-1], out_pitch, 0) if spatial.pools_all(graph, last) else ends * out_pitch
     if last.kind in spatial.ELEMENTWISE and source in last.inputs and pitch == out_pitch:
         # Such an operator may write exactly over the row that it reads, but not over another part of it.
         on_it = written - np.minimum(limit, ends) * pitch

@@ -67,7 +67,7 @@ def _layer(program: Program, schedule: Schedule, position: int, op: Operator) ->
     if patched is not None:
         pixels = output.shape[1] * output.shape[2]
         macs = macs // pixels * patched.geometry.pixels(output.index)
-        calls = calls_of(patched, op)
+        calls = calls_of(graph, patched, op)
     whole = patched is None or position == patched.last
     return LayerEntry(
         index=op.index,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcusim.compiler.lowering.types import MAX_ROWS
-from mcusim.network.graph import Graph, Operator, OpKind, Tensor, Window
+from mcusim.network.graph import Graph, Operator, OpKind, Padding, Tensor, Window
 
 WINDOWED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D})
 ELEMENTWISE = frozenset(
@@ -23,6 +23,9 @@ ELEMENTWISE = frozenset(
         OpKind.QUANTIZE,
     }
 )
+MAX_POOLED_COLUMNS = 255
+"""Columns that ``average_pool_row.c`` adds up in 16 bits: 255 * 128 is the most that they hold."""
+
 FREE = frozenset({OpKind.RESHAPE})
 """Operators that move no byte: their output is another name for their input."""
 
@@ -73,6 +76,16 @@ def is_spatial(graph: Graph, op: Operator) -> bool:
         return False
     shape = graph.output_of(op).shape
     return len(shape) == 4 and all(graph.tensors[i].shape == shape for i in activations(graph, op))
+
+
+def pools_all(graph: Graph, op: Operator) -> bool:
+    """An average pool whose only window is the whole input: a stream may end with it, adding up rows as they
+    come."""
+    window = op.attributes.window
+    if op.kind is not OpKind.AVERAGE_POOL_2D or window is None or window.padding != Padding():
+        return False
+    covered = (window.kernel_h, window.kernel_w) == graph.input_of(op).shape[1:3]
+    return covered and window_rows(op) <= MAX_ROWS and window.kernel_w <= MAX_POOLED_COLUMNS
 
 
 def keeps_channels(graph: Graph, op: Operator) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from mcusim.compiler import spatial
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
-from mcusim.compiler.rows import ring_rows, rows_at_once
+from mcusim.compiler.rows import ring_rows, rows_at_once, turns
 from mcusim.compiler.schedule import Schedule, Stage, position_of
 from mcusim.errors import ScheduleError
 from mcusim.network.graph import Graph, Operator
+
+SUM_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,20 @@ class StreamStage(PatchStage):
         return self.rings[tensor] * width * spatial.extent(graph.tensors[tensor]).channels
 
 
-def calls_of(stage: PatchStage, op: Operator) -> int:
+def sums_bytes(graph: Graph, stage: PatchStage) -> int:
+    """Where a stream that ends with a pool over everything counts its rows and adds up every channel in 32
+    bits, as ``average_pool_row.c`` wants it; 0 for all others."""
+    op = graph.operators[stage.last]
+    if not isinstance(stage, StreamStage) or not spatial.pools_all(graph, op):
+        return 0
+    return SUM_BYTES * (1 + spatial.extent(graph.output_of(op)).channels)
+
+
+def calls_of(graph: Graph, stage: PatchStage, op: Operator) -> int:
     """How often the function of one of the stage's operators is called: for every patch, or every row."""
     if not isinstance(stage, StreamStage):
         return stage.geometry.grid[0] * stage.geometry.grid[1]
-    rows = stage.geometry.rows[op.outputs[0]][0].size
-    return stage.bands * -(-rows // rows_at_once(op, stage.chunk))
+    return stage.bands * -(-turns(graph, op) // rows_at_once(op, stage.chunk))
 
 
 def stages_of(graph: Graph, schedule: Schedule) -> tuple[PatchStage, ...]:

@@ -337,6 +337,7 @@ mcu_row_kernel mcu_add_channels;
 mcu_row_kernel mcu_mul_channels;
 mcu_row_kernel mcu_lookup;
 mcu_row_kernel mcu_average_pool;
+mcu_row_kernel mcu_average_pool_row;
 mcu_row_kernel mcu_max_pool;
 mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mcusim.compiler.lowering.convolution import window_of
 from mcusim.compiler.lowering.types import HEADER, MAX_ROWS, LoweredOp, no_scratch, pixelwise, tensorwise
 from mcusim.network.activation_constants import log_softmax_constants
@@ -12,6 +14,11 @@ from mcusim.network.quantise import pool_constants, quantisation_of, softmax_con
 def lower_average_pool(graph: Graph, op: Operator) -> LoweredOp:
     """AVERAGE_POOL_2D of any window; taps on padding do not count."""
     return _lower_pool(graph, op, "mcu_average_pool")
+
+
+def over_rows(lowered: LoweredOp) -> LoweredOp:
+    """An average pool over everything that is handed its input row by row, and adds up in its scratch."""
+    return replace(lowered, kernel="mcu_average_pool_row", kernel_h=1, stride_h=1)
 
 
 def lower_max_pool(graph: Graph, op: Operator) -> LoweredOp:
