@@ -81,11 +81,13 @@ def _inside(elf: Path, row: Row, result: SimulationResult) -> Figures:
             for name in others:
                 cost = CANDIDATES[name].cost(code, run.start, taken, run.outcome)
                 others[name] += run.count * cost.cycles
+    model = sum(cost.cycles_self for cost in costs.values()) / calls
+    by_address = 0.0 if row.clock else model - others[DEFAULT_MODEL] / calls  # data that are not aligned
     return Figures(
-        model=sum(cost.cycles_self for cost in costs.values()) / calls,
+        model=model,
         instructions=sum(cost.instructions for cost in costs.values()) / calls,
         flat=flat / calls,
-        others={name: cycles / calls for name, cycles in others.items()},
+        others={name: cycles / calls + by_address for name, cycles in others.items()},
     )
 
 
