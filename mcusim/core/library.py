@@ -28,7 +28,7 @@ from mcusim.timing.rules import CLASS_CYCLES
 if TYPE_CHECKING:
     from mcusim.timing.addressing import AccessEncoding
 
-ABI = 14
+ABI = 15
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -164,6 +164,7 @@ class Emulator(Structure):
         ("core_registers", c_int32 * 15),
         ("status_register", c_int32),
         ("control_register", c_int32),
+        ("process_stack_register", c_int32),
         ("block_hook_kind", c_int32),
         ("code_hook_kind", c_int32),
         ("forget_code", c_int32),

@@ -93,6 +93,7 @@ def _emulator(uc: Uc) -> lib.Emulator:
         core_registers=_CORE_REGISTERS,
         status_register=arm_const.UC_ARM_REG_XPSR,
         control_register=arm_const.UC_ARM_REG_CONTROL,
+        process_stack_register=arm_const.UC_ARM_REG_PSP,
         code_hook_kind=UC_HOOK_CODE,
         forget_code=ctypes.c_int32(_FORGET_CODE).value,
         block_hook_kind=UC_HOOK_BLOCK,

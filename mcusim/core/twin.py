@@ -155,16 +155,25 @@ class TwinCore:
         if self._start != self._end:
             self._commit(self._end, 0)
         self._cycles += cycles
+        is_entry, is_handler = address in self._by_start, self._is_in_exception()
         stopped = self._calls.leave_to(address, self._now(), deep=False)
-        is_entry = address in self._by_start
-        if stopped is None and not is_entry:
+        is_over = stopped is not None
+        if not is_over and is_entry and is_handler:
+            exception = self._calls.exception
+            if exception and exception.entry.sp == self._read_sp() == self._sp:
+                came_from = exception.return_address
+                stopped = self._calls.leave_exception(self._now())
+        elif not is_over:
             stopped = self._calls.leave_exception(self._now())
-        before, self._sp = self._sp, self._read_sp()
-        self._calls.change_stack(StackChange(before, self._sp, self._uses_process_stack()), self._now())
-        if stopped is None and is_entry:
+            is_over = stopped is not None
+        self._change_stack()
+        if is_over and is_entry and self._calls.stacks.present.is_fresh:
+            self._calls.drop_fresh_frames()  # a thread begins on a stack of its own
+            self._calls.tail(address, self._now())
+        elif not is_over and is_entry:
             self._calls.enter(address, came_from, self._now())
             self._calls.mark_exception()
-        elif stopped is None:
+        elif not is_over:
             stopped = self._calls.leave_to(address, self._now(), deep=True)
         self._calls.keep_frames()
         if stopped:
@@ -218,6 +227,7 @@ class TwinCore:
         self._cycles = 0
         self._instructions: int = 0
         self._sp = sp
+        self._overflow: StopState | None = None
         self._stop_state = StopState(Stop.NONE)
         self._runs: Counter[tuple[int, int, int, int, int]] = Counter()
 
@@ -266,7 +276,9 @@ class TwinCore:
 
     def _on_block(self, _uc: Uc, address: int, size: int, _user: object) -> None:
         self._memory.settle()
-        if self._memory.is_over:
+        if self._overflow is not None:
+            self._refuse(self._overflow)
+        if self._memory.is_over or self._overflow is not None:
             return
         if not self._goes_on(address):
             if self._start != self._end:
@@ -333,10 +345,13 @@ class TwinCore:
             is_process=stack.is_process,
         )
 
+    def _is_in_exception(self) -> bool:
+        return bool(self._uc.reg_read(arm_const.UC_ARM_REG_XPSR) & EXCEPTION)
+
     def _uses_process_stack(self) -> bool:
         """PSP is in use: CONTROL.SPSEL, outside of exceptions (Arm DDI 0403E, B1.4.1)."""
         control = int(self._uc.reg_read(arm_const.UC_ARM_REG_CONTROL))
-        return bool(control & CONTROL_SPSEL and not self._uc.reg_read(arm_const.UC_ARM_REG_XPSR) & EXCEPTION)
+        return bool(control & CONTROL_SPSEL) and not self._is_in_exception()
 
     def _commit_stack(self, run: Sequence[Instruction]) -> None:
         effect = stack_effect(run)
@@ -351,6 +366,25 @@ class TwinCore:
             change = StackChange(before + effect.before, self._sp - effect.delta, process, effect.named)
             self._calls.change_stack(change, self._now())
             self._note_stack(self._sp + effect.lowest_back, run, before)
+
+    def _change_stack(self) -> None:
+        """The machine has moved the stack pointer. An exception leaves its frame on the stack of what it
+        interrupts."""
+        before, stack = self._sp, self._calls.stacks.present
+        self._sp = self._read_sp()
+        self._calls.change_stack(StackChange(before, self._sp, self._uses_process_stack()), self._now())
+        if self._calls.stacks.present is stack:
+            self._note_frame(stack, self._sp)
+        elif stack.is_process:
+            self._note_frame(stack, int(self._uc.reg_read(arm_const.UC_ARM_REG_PSP)))
+
+    def _note_frame(self, stack: Stack, lowest: int) -> None:
+        if lowest >= stack.deepest:
+            return
+        stack.deepest = lowest
+        stack.deepest_node = stack.frames[-1].node if stack.frames else -1
+        if lowest < stack.limit:
+            self._overflow = StopState(Stop.STACK, lowest, self._end)
 
     def _note_stack(self, lowest: int, run: Sequence[Instruction], before: int) -> None:
         stack = self._calls.stacks.present

@@ -101,6 +101,7 @@ class CallState:
         else:
             self._frames.pop()
             self._push(address, top.return_address, self.nodes[top.node].parent, top.is_tail, now)
+            self._frames[-1].is_exception = top.is_exception
 
     def leave_to(self, address: int, now: Moment, deep: bool) -> int | None:
         """Return to ``address``: of the innermost frame, with ``deep`` of any.
@@ -132,6 +133,11 @@ class CallState:
     def mark_exception(self) -> None:
         """The innermost frame is that of an exception."""
         self._frames[-1].is_exception = True
+
+    @property
+    def exception(self) -> Frame | None:
+        """The exception that was entered last on the present stack."""
+        return next((frame for frame in reversed(self._frames) if frame.is_exception), None)
 
     def leave_exception(self, now: Moment) -> int | None:
         """Leave the exception that was entered last on the present stack; as ``leave_to``."""

@@ -190,6 +190,7 @@ void calls_tail(call_state *calls, uint32_t address, int32_t function, moment no
         int watched = top->stops || top->layer >= 0;
         frame.return_address = top->return_address;
         frame.is_tail = watched ? 1 : top->is_tail;
+        frame.is_exception = !watched && top->is_exception;
         parent = watched ? top->node : calls->nodes[top->node].parent;
         calls->stack->depth -= !watched;
     }
@@ -246,15 +247,20 @@ void calls_drop_frames(call_state *calls) {
     calls->stack->depth = 0;
 }
 
-int calls_leave_exception(call_state *calls, moment now, uint32_t *stopped) {
+const call_frame *calls_exception(const call_state *calls) {
     uint32_t depth = calls->stack->depth;
     while (depth && !calls->stack->frames[depth - 1].is_exception) {
         --depth;
     }
-    while (depth && calls->stack->depth >= depth) {
+    return depth ? &calls->stack->frames[depth - 1] : NULL;
+}
+
+int calls_leave_exception(call_state *calls, moment now, uint32_t *stopped) {
+    const call_frame *exception = calls_exception(calls);
+    while (exception && calls->stack->frames + calls->stack->depth > exception) {
         leave(calls, now, stopped);
     }
-    return depth != 0;
+    return exception != NULL;
 }
 
 /* A stack pointer so near below the end of an area of memory is the start of a stack there: room for what a

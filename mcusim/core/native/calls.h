@@ -111,6 +111,9 @@ void calls_change_stack(call_state *calls, const stack_change *change, moment no
 void calls_keep_frames(call_state *calls);
 void calls_drop_frames(call_state *calls);
 
+/* The exception that was entered last on the present stack, NULL if there is none. */
+const call_frame *calls_exception(const call_state *calls);
+
 /* Leave the exception that was entered last on the present stack; 0 if there is none. */
 int calls_leave_exception(call_state *calls, moment now, uint32_t *stopped);
 

@@ -65,14 +65,19 @@ static void note_stack(mcusim_core *core, uint32_t lowest, const run_edge *edge,
     }
 }
 
+static uint32_t read_status(const mcusim_core *core) {
+    const mcusim_emulator *emulator = &core->spec.emulator;
+    uint64_t status = 0;
+    emulator->reg_read(emulator->engine, emulator->status_register, &status);
+    return (uint32_t)status;
+}
+
 /* PSP is in use: CONTROL.SPSEL, outside of exceptions (Arm DDI 0403E, B1.4.1). */
 static uint8_t uses_process_stack(const mcusim_core *core) {
     const mcusim_emulator *emulator = &core->spec.emulator;
     uint64_t control = 0;
-    uint64_t status = 0;
     emulator->reg_read(emulator->engine, emulator->control_register, &control);
-    emulator->reg_read(emulator->engine, emulator->status_register, &status);
-    return control & CONTROL_SPSEL && !(status & STATUS_EXCEPTION);
+    return control & CONTROL_SPSEL && !(read_status(core) & STATUS_EXCEPTION);
 }
 
 static void commit_stack(mcusim_core *core, const run_edge *edge) {
@@ -329,13 +334,55 @@ void mcusim_core_finish(mcusim_core *core, uint32_t end) {
     core->start = core->block = core->end = end;
 }
 
-/* The machine has moved the stack pointer. */
+/* The machine has stored registers on a stack, down to `lowest`. */
+static void note_frame(mcusim_core *core, call_stack *stack, uint32_t lowest) {
+    if (lowest >= stack->deepest) {
+        return;
+    }
+    stack->deepest = lowest;
+    stack->deepest_node = stack->depth ? stack->frames[stack->depth - 1].node : -1;
+    if (lowest < stack->limit) {
+        core->memory.fault = (mcusim_stop_state){STOP_STACK, lowest, core->end};
+    }
+}
+
+/* The machine has moved the stack pointer. An exception leaves its frame on the stack of what it interrupts.
+ */
 static void change_stack(mcusim_core *core) {
+    const mcusim_emulator *emulator = &core->spec.emulator;
+    call_stack *before = core->calls.stack;
     stack_change change = {.from = core->sp};
+    uint64_t process_pointer = 0;
     read_stack_pointer(core);
     change.to = core->sp;
     change.is_process = uses_process_stack(core);
     calls_change_stack(&core->calls, &change, present(core));
+    if (core->calls.stack == before) {
+        note_frame(core, before, core->sp);
+    } else if (before->is_process) {
+        emulator->reg_read(emulator->engine, emulator->process_stack_register, &process_pointer);
+        note_frame(core, before, (uint32_t)process_pointer);
+    }
+}
+
+/* Leave what a jump leaves; 0 if that is nothing. A handler that follows another with nothing in between goes
+ * back to where that one would have: `from` becomes that. */
+static int jump_away(mcusim_core *core, uint32_t address, int is_entry, uint32_t *from, uint32_t *stopped) {
+    if (calls_return(&core->calls, address, present(core), stopped)) {
+        return 1;
+    }
+    if (!is_entry || !(read_status(core) & STATUS_EXCEPTION)) {
+        return calls_leave_exception(&core->calls, present(core), stopped);
+    }
+    const call_frame *exception = calls_exception(&core->calls);
+    uint32_t stack_pointer = core->sp;
+    read_stack_pointer(core);
+    if (exception && exception->entry.sp == core->sp && stack_pointer == core->sp) {
+        *from = exception->return_address;
+        calls_leave_exception(&core->calls, present(core), stopped);
+    }
+    core->sp = stack_pointer;
+    return 0;
 }
 
 void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
@@ -347,10 +394,12 @@ void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
         commit(core, core->end, 0);
     }
     core->cycles += cycles;
-    int is_over = calls_return(&core->calls, address, present(core), &stopped) ||
-                  (!is_entry && calls_leave_exception(&core->calls, present(core), &stopped));
+    int is_over = jump_away(core, address, is_entry, &from, &stopped);
     change_stack(core);
-    if (!is_over && is_entry) {
+    if (is_over && is_entry && core->calls.stack->is_fresh) {
+        calls_drop_frames(&core->calls); /* a thread begins on a stack of its own */
+        calls_tail(&core->calls, address, function, present(core));
+    } else if (!is_over && is_entry) {
         calls_enter(&core->calls, address, function, from, present(core));
         core->calls.stack->frames[core->calls.stack->depth - 1].is_exception = 1;
     } else if (!is_over) {

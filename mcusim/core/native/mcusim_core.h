@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 14
+#define MCUSIM_CORE_ABI 15
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -147,6 +147,7 @@ typedef struct {
     int32_t core_registers[15]; /* names of R0 to R14 */
     int32_t status_register;
     int32_t control_register;
+    int32_t process_stack_register;
     int32_t block_hook_kind;
     int32_t code_hook_kind;
     int32_t forget_code; /* control code that drops what was translated of an address range */
