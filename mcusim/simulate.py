@@ -55,7 +55,7 @@ class SimulationResult:
 
 
 def simulate(
-    elf: Path | bytes,
+    elf: Path | bytes | Image,
     chip: Chip | str,
     *,
     inputs: Sequence[Array] = (),
@@ -70,7 +70,7 @@ def simulate(
     allow_null: bool = False,
     heap: str | None = None,
 ) -> SimulationResult:
-    """Run ``elf`` on ``chip`` to its end.
+    """Run ``elf`` on ``chip`` to its end; a loaded image saves reading it again.
 
     ``inputs`` are written where the layer section says when execution first reaches the network; those of
     further inferences re-enter it from there. ``layers_regex`` takes the functions whose whole name
@@ -82,7 +82,7 @@ def simulate(
     Raises InputError or UsageError for what is wrong before the first instruction; verdicts about the
     running firmware are in the result.
     """
-    image = _with_heap(images.load(elf), heap)
+    image = _with_heap(elf if isinstance(elf, Image) else images.load(elf), heap)
     chip = chips.load(chip) if isinstance(chip, str) else chip
     inferences = _inferences(image, inputs)
     marks = layer_marks(image, layers_regex)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -65,8 +66,13 @@ def _sentence(count: int, measured: int) -> str:
 
 
 def _name(point: Result | Failure) -> str:
-    parts = (point.network, point.schedule, point.chip, point.clock)
+    parts = (_short(point.network), _short(point.schedule), point.chip, point.clock)
     return " ".join(part for part in parts if part)
+
+
+def _short(name: str) -> str:
+    """A file without its folder."""
+    return name if name.startswith("zoo:") else PurePath(name).name
 
 
 def _table(results: Sequence[Result]) -> Table:
@@ -77,7 +83,8 @@ def _table(results: Sequence[Result]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for result in results:
         if result.figures is not None:
-            table.add_row(result.network, result.schedule, result.chip, *_cells(result.figures))
+            names = (_short(result.network), _short(result.schedule), result.chip)
+            table.add_row(*names, *_cells(result.figures))
     return table
 
 

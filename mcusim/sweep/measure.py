@@ -11,6 +11,7 @@ from mcusim.chips import Chip
 from mcusim.compiler.build import build
 from mcusim.compiler.schedule import InputIn, parse_spec
 from mcusim.errors import McusimError, ToolchainError, WorkerError
+from mcusim.image import Image
 from mcusim.machine.ports import pseudo_random_inputs
 from mcusim.network.prune import prune
 from mcusim.simulate import simulate
@@ -38,22 +39,22 @@ def measure(point: Point) -> tuple[Result, bytes]:
 def _run(point: Point) -> trace.Trace:
     clock = point.clock
     chip = chips.adjusted(point.chip, clock.hz, clock.wait_states, clock.volts)
-    elf = _image(point.network, point.schedule, point.chip, point.input_in)
-    section = image.load(elf).layers
-    result = simulate(elf, chip, inputs=pseudo_random_inputs(section.inputs) if section else ())
+    firmware = _image(point.network, point.schedule, point.chip, point.input_in)
+    inputs = pseudo_random_inputs(firmware.layers.inputs) if firmware.layers else ()
+    result = simulate(firmware, chip, inputs=inputs)
     if result.error is not None:
         raise result.error
     return result.trace
 
 
 @functools.lru_cache(maxsize=KEPT_IMAGES)
-def _image(model: Source, spec: Source, chip: Chip, input_in: InputIn) -> bytes:
-    """The ELF image; it does not depend on the clock."""
+def _image(model: Source, spec: Source, chip: Chip, input_in: InputIn) -> Image:
+    """It does not depend on the clock."""
     with tempfile.TemporaryDirectory(prefix="mcusim-") as name:
         folder = Path(name)
         graph = prune(network.load(_on_disk(model, folder))).graph
         schedule = parse_spec(_on_disk(spec, folder), graph, input_in, chip.sram.size)
-        return build(graph, schedule, chip, out=folder / "firmware.elf").elf.read_bytes()
+        return image.load(build(graph, schedule, chip, out=folder / "firmware.elf").elf.read_bytes())
 
 
 def _on_disk(given: Source, folder: Path) -> str:

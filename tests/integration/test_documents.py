@@ -68,6 +68,7 @@ def test_documented_options_are_those_of_the_commands(capsys: pytest.CaptureFixt
         "compare",
         "diff",
         "export",
+        "sweep",
         "report",
     }
     for command, synopsis in synopses:
