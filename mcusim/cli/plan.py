@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcusim.cli.options import DEFAULT_CHIP, ChipOption, InputInOption, PruneOption
+from mcusim.cli.options import DEFAULT_CHIP, ChipOption, ForceOption, InputInOption, PruneOption
+from mcusim.errors import UsageError
 
 if TYPE_CHECKING:
     from mcusim.chips import Chip
@@ -22,7 +24,13 @@ WORTHWHILE = 0.02
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="x.tflite, or zoo:NAME?parameter=value.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL[@SPEC]",
+            help="x.tflite, or zoo:NAME?parameter=value; with a schedule, that one is drawn.",
+        ),
+    ],
     chip: ChipOption = DEFAULT_CHIP,
     schedules: Annotated[
         list[str] | None,
@@ -36,13 +44,27 @@ def command(
         bool, typer.Option("--verify", help="With --front: build and run its schedules.")
     ] = False,
     prune: PruneOption = "exact",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE.json", help="With MODEL@SPEC: keep the schedule's document."
+        ),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Show what a network needs under each schedule.
 
-    Layers with their bytes and MACs, where a patch stage may end, and the schedules worth a look.
+    Layers with their bytes and MACs, where a patch stage may end, and the schedules worth a look. MODEL@SPEC:
+    which operators run together, ring sizes, and what lies where over time.
     """
     from mcusim.cli import networks
 
+    name, spec = _split(model)
+    if out is not None and spec is None:
+        raise UsageError("only the schedule of MODEL@SPEC can be kept with --out")
+    if spec is not None:
+        _draw(networks.load(name, prune).graph, chip, spec, input_in, out, force=force)
+        return
     if front:
         _show_front(networks.load(model, prune).graph, chip, input_in or "sram", verify=verify)
         return
@@ -66,6 +88,33 @@ def command(
         removed=networks.sentence(pruned),
     )
     render(sheet, open_console())
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """MODEL and SPEC, None where there is none."""
+    from mcusim.cli import subjects
+
+    if "@" not in text or Path(text).is_file():
+        return text, None
+    subject = subjects.parse(text)
+    return subject.model, subject.spec
+
+
+def _draw(
+    graph: Graph, chip: str, spec: str, input_in: InputIn | None, out: Path | None, *, force: bool
+) -> None:
+    from mcusim import chips
+    from mcusim.cli import files
+    from mcusim.cli.schedule_drawing import drawing_of
+    from mcusim.compiler.schedule import dump, parse_spec
+    from mcusim.report.canvas import open_console
+    from mcusim.report.schedule_drawing import render
+
+    files.claim([out], force=force)
+    schedule = parse_spec(spec, graph, input_in, chips.load(chip).sram.size)
+    render(drawing_of(graph, schedule, spec), open_console())
+    if out is not None:
+        files.write(out, dump(schedule))
 
 
 def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> None:

@@ -49,9 +49,40 @@ def test_published_figures_of_mobilenet_v2(capsys: pytest.CaptureFixture[str]) -
     assert "more than the chip's flash" in text
 
 
+def drawn_bytes(text: str) -> dict[str, int]:
+    """From the legend: bytes by maker."""
+    found = re.findall(r"^[A-Za-z]  (input|\d+ \w+) +[\d,]+ +([\d,]+)", text, re.MULTILINE)
+    return {maker: int(size.replace(",", "")) for maker, size in found}
+
+
+def test_a_schedule_is_drawn_and_its_document_read_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Nothing but the rings differs from the drawing of ``layer``; the document draws the same."""
+    kept = tmp_path / "kept.json"
+    assert invoke(["plan", "zoo:tiny@bands:2@2", "--input-in", "flash", "--out", str(kept)]) == 0
+    text = capsys.readouterr().out
+    rings = re.findall(r"^\w  (\d+ \w+) .* ring of (\d+) of (\d+) rows$", text, re.MULTILINE)
+    assert rings
+    assert all(int(capacity) < int(rows) for _, capacity, rows in rings)
+    assert invoke(["plan", f"zoo:tiny@{kept}"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == text.splitlines()[1:]
+    assert invoke(["plan", "zoo:tiny@layer"]) == 0
+    whole, streamed = drawn_bytes(capsys.readouterr().out), drawn_bytes(text)
+    for maker, _, _ in rings:
+        assert streamed[maker] < whole[maker]
+    assert all(
+        whole[maker] == size
+        for maker, size in streamed.items()
+        if maker not in {name for name, _, _ in rings}
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
+        (["zoo:tiny", "--out", "x.json"], UsageError.exit_code, "--out"),
+        (["zoo:tiny@bands:2@999"], ScheduleError.exit_code, "999"),
         (["zoo:nothing"], UsageError.exit_code, "nothing"),
         (["zoo:tiny?depth=3"], UsageError.exit_code, "depth"),
         (["none.tflite"], InputError.exit_code, "none.tflite"),
