@@ -91,7 +91,8 @@ def params_structure(lowered: LoweredOp, keep: list[object]) -> ctypes.Structure
         addresses[f"${constant.name}"] = ctypes.addressof(buffer)
     for name in re.findall(r"= (mcu_\w+)", lowered.params):
         addresses[name] = ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
-    tokens = re.findall(r"[{}]|\.\w+ =|\$\w+|mcu_\w+|-?\d+", lowered.params)
+    addresses["NULL"] = 0
+    tokens = re.findall(r"[{}]|\.\w+ =|\$\w+|mcu_\w+|NULL|-?\d+", lowered.params)
     return _structure(iter(tokens[1:]), addresses)
 
 

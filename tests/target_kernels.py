@@ -140,7 +140,8 @@ def _operator(lowered: LoweredOp, linked: Blob, memory: Memory) -> bytes:
         f"${constant.name}": memory.place(constant.data, constant.alignment) for constant in lowered.constants
     }
     addresses |= {name: address | 1 for name, address in linked.symbols.items()}
-    tokens = re.findall(r"= (\$\w+|mcu_\w+|-?\d+)", lowered.params)
+    addresses["NULL"] = 0
+    tokens = re.findall(r"= (\$\w+|mcu_\w+|NULL|-?\d+)", lowered.params)
     words = [addresses[token] if token in addresses else int(token) & 0xFFFFFFFF for token in tokens]
     params = memory.place(struct.pack(f"<{len(words)}I", *words))
     return struct.pack(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from mcusim.chips import Chip
 from mcusim.compiler import emit, firmware, image_text, toolchains
 from mcusim.compiler.candidates import advise
 from mcusim.compiler.live_ranges import Sharing
+from mcusim.compiler.lowering import EXACT_AND_FAST, Options
 from mcusim.compiler.memory_plan import MemoryPlan
-from mcusim.compiler.program import Program, make_program
+from mcusim.compiler.program import Program, lower_all, make_program
 from mcusim.compiler.schedule import InputIn, Schedule
 from mcusim.compiler.section import layer_section as section_of
 from mcusim.compiler.toolchains import Source, Toolchain
@@ -28,6 +29,9 @@ from mcusim.errors import FitError, InputError, ToolchainError
 from mcusim.network.graph import Graph
 
 DEFAULT_STACK_BYTES = 2048
+SMALL = "-Oz"
+"""The level of both compilers for small code."""
+
 SHOWN_ROOT = "network"
 
 _OVERFLOW = re.compile(r"\b(FLASH|SRAM)\b.*overflowed by (\d+) bytes")
@@ -56,21 +60,26 @@ def build(
     embed_input: Sequence[NDArray[np.int8]] | None = None,
     print_crc: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    options: Options = EXACT_AND_FAST,
 ) -> BuildResult:
     """Build the image of ``graph`` under ``schedule`` for ``chip`` into the file ``out``.
 
     ``input_in`` overrides the schedule's. ``embed_input`` (one array per network input) and ``print_crc``
     make an image that tests itself: it brings its input and prints the CRC-32 of every output. ``provenance``
-    is recorded in the image beside what is known of the build: how ``graph`` was made.
+    is recorded in the image beside what is known of the build: how ``graph`` was made. ``options`` choose
+    kernels; for size the compiler optimises for that too.
     Raises ScheduleError, UnsupportedError, FitError, ToolchainError.
     """
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
     compiler = toolchains.find(toolchain)
-    program = make_program(graph, schedule, sharing)
+    if options.optimise == "size":
+        compiler = replace(compiler, kernel_level=SMALL, glue_level=SMALL)
+    program = make_program(graph, schedule, sharing, lower_all(graph, options))
     check_fit(program, chip, stack_bytes)
     record: dict[str, Any] = {"mcusim_version": mcusim.__version__, "chip": chip.name, **compiler.describe()}
     record |= {"sharing": sharing, "stack_bytes": stack_bytes}
+    record |= {"optimise": options.optimise, "rounding": options.rounding}
     record |= provenance or {}
     section = section_of(program, schedule, record)
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:

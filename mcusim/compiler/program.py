@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mcusim.compiler import lowering, placement, spatial
 from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.pooling import over_rows
-from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
 from mcusim.compiler.stages import PatchStage, StreamStage, sums_bytes
@@ -112,12 +112,13 @@ class Program(Layout):
 
 
 @functools.lru_cache(maxsize=4)
-def lower_all(graph: Graph) -> Mapping[int, LoweredOp]:
+def lower_all(graph: Graph, options: Options = EXACT_AND_FAST) -> Mapping[int, LoweredOp]:
     """Every operator as a kernel call, by operator index; those that move nothing are left out.
 
     Raises UnsupportedError, naming the operator, for what no kernel computes.
     """
-    return {op.index: lowering.lower(graph, op) for op in graph.operators if op.kind not in spatial.FREE}
+    operators = (op for op in graph.operators if op.kind not in spatial.FREE)
+    return {op.index: lowering.lower(graph, op, options) for op in operators}
 
 
 def layout_of(

@@ -28,16 +28,25 @@ from mcusim.compiler.lowering.pooling import (
 )
 from mcusim.compiler.lowering.reduction import lower_mean, lower_reduce_max
 from mcusim.compiler.lowering.resizing import lower_resize_bilinear, lower_resize_nearest
-from mcusim.compiler.lowering.types import MAX_ROWS, Constant, LoweredOp, no_scratch
+from mcusim.compiler.lowering.types import (
+    EXACT_AND_FAST,
+    MAX_ROWS,
+    Constant,
+    LoweredOp,
+    Options,
+    no_scratch,
+)
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, OpKind
 
-__all__ = ["Constant", "LoweredOp", "lower", "no_scratch"]
+__all__ = ["EXACT_AND_FAST", "Constant", "LoweredOp", "Options", "lower", "no_scratch"]
 
-_LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
+_LOWERINGS_WITH_OPTIONS: dict[OpKind, Callable[[Graph, Operator, Options], LoweredOp]] = {
     OpKind.CONV_2D: lower_conv,
     OpKind.DEPTHWISE_CONV_2D: lower_depthwise,
     OpKind.FULLY_CONNECTED: lower_fully_connected,
+}
+_LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.TRANSPOSE_CONV: lower_transpose_conv,
     OpKind.ADD: lower_add,
     OpKind.SUB: lower_add,
@@ -60,16 +69,18 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
 }
 
 
-def lower(graph: Graph, op: Operator) -> LoweredOp:
-    """The kernel call that computes ``op``.
+def lower(graph: Graph, op: Operator, options: Options = EXACT_AND_FAST) -> LoweredOp:
+    """The kernel call that computes ``op``, with a choice of kernels by ``options``.
 
     Raises UnsupportedError, naming the operator, where there is no kernel for it. Operators that move
     nothing (RESHAPE) are not lowered.
     """
-    lowering = _LOWERINGS.get(op.kind)
-    if lowering is None:
+    if op.kind in _LOWERINGS_WITH_OPTIONS:
+        lowered = _LOWERINGS_WITH_OPTIONS[op.kind](graph, op, options)
+    elif op.kind in _LOWERINGS:
+        lowered = _LOWERINGS[op.kind](graph, op)
+    else:
         raise UnsupportedError(f"operator {op.index} ({op.kind}) has no kernel")
-    lowered = lowering(graph, op)
     rows = (lowered.rows_per_call - 1) * lowered.stride_h + lowered.kernel_h
     if rows > MAX_ROWS and not lowered.whole_tensors:
         raise UnsupportedError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,15 @@ from mcusim.compiler.lowering.gemm import (
     prove_matrix,
     quad_pairs,
 )
-from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes, no_scratch, tensorwise
+from mcusim.compiler.lowering.types import (
+    HEADER,
+    Constant,
+    LoweredOp,
+    Options,
+    ScratchBytes,
+    no_scratch,
+    tensorwise,
+)
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants, fully_connected_constants
@@ -53,30 +61,41 @@ def weights_of(graph: Graph, op: Operator) -> NDArray[np.int8]:
     return tensor.data.reshape(tensor.shape).astype(np.int8, copy=False)
 
 
-def lower_fully_connected(graph: Graph, op: Operator) -> LoweredOp:
+def lower_fully_connected(graph: Graph, op: Operator, options: Options) -> LoweredOp:
     """A dense layer: a 1x1 convolution of one pixel, or of one pixel for every row of inputs. Weights are
     [outputs, inputs]."""
     weights = weights_of(graph, op)
+    matrix = weights.reshape(weights.shape[0], 1, 1, -1)
+    one_pixel = graph.output_of(op).elements == weights.shape[0]
     return lower_matrix(
-        weights.reshape(weights.shape[0], 1, 1, -1), fully_connected_constants(graph, op), Window(1, 1)
+        matrix, fully_connected_constants(graph, op), Window(1, 1), options, one_pixel=one_pixel
     )
 
 
-def lower_conv(graph: Graph, op: Operator) -> LoweredOp:
+def lower_conv(graph: Graph, op: Operator, options: Options) -> LoweredOp:
     """CONV_2D; weights are [out, kernel_h, kernel_w, in], with fewer inputs in groups."""
     weights, window = weights_of(graph, op), window_of(op)
     shape = GeneralShape(in_channels=graph.input_of(op).shape[3], depth=weights.shape[3])
     if shape.depth != shape.in_channels:
         return lower_general(weights, conv_constants(graph, op), window, shape)
-    return lower_matrix(weights, conv_constants(graph, op), window)
+    return lower_matrix(weights, conv_constants(graph, op), window, options)
 
 
-def lower_matrix(weights: NDArray[np.int8], constants: MatrixConstants, window: Window) -> LoweredOp:
-    """A convolution with weights [out, kernel_h, kernel_w, in], by the fastest kernel that is exact."""
+def lower_matrix(
+    weights: NDArray[np.int8],
+    constants: MatrixConstants,
+    window: Window,
+    options: Options,
+    *,
+    one_pixel: bool = False,
+) -> LoweredOp:
+    """A convolution with weights [out, kernel_h, kernel_w, in], by the fastest kernel that is exact; of an
+    output of ``one_pixel``."""
     in_channels = weights.shape[3]
-    matrix = prove_matrix(weights.reshape(weights.shape[0], -1), constants)
+    matrix = prove_matrix(weights.reshape(weights.shape[0], -1), constants, options)
     if matrix is None or is_dilated(window):
         return lower_general(weights, constants, window, GeneralShape(in_channels, in_channels))
+    matrix = replace(matrix, one_pixel=one_pixel)
     padding = window.padding
     padded = padding.top or padding.bottom or padding.left or padding.right
     pointwise = (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w) == (1, 1, 1, 1)

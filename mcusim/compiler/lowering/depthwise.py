@@ -19,7 +19,7 @@ from mcusim.compiler.lowering.convolution import (
 from mcusim.compiler.lowering.gemm import to_words
 from mcusim.compiler.lowering.planes import fits_planes, lower_planes, trim
 from mcusim.compiler.lowering.scaling import accumulator_interval, folded_bias, prove_scales
-from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, ScratchBytes
+from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, Options, ScratchBytes
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants
 
@@ -50,7 +50,7 @@ MAX_TAPS = 7
 """The most taps of a row, a stride apart, of ``depthwise.c``."""
 
 
-def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
+def lower_depthwise(graph: Graph, op: Operator, options: Options) -> LoweredOp:
     """Weights are [1, kernel_h, kernel_w, channels * multiplier].
 
     A single input channel makes it an ordinary convolution.
@@ -61,9 +61,10 @@ def lower_depthwise(graph: Graph, op: Operator) -> LoweredOp:
     in_channels = graph.input_of(op).shape[-1]
     multiplicity = weights.shape[3] // in_channels
     if in_channels == 1:
-        return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window)
+        return lower_matrix(weights.transpose(3, 1, 2, 0).copy(), constants, window, options)
     lowered = None
-    if multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window):
+    strips = multiplicity == 1 and in_channels % 4 == 0 and not is_dilated(window)
+    if strips and options.optimise == "speed":
         lowered = _lower_strips(graph, op, weights, constants)
     return lowered or lower_general(weights, constants, window, GeneralShape(in_channels, 1, depthwise=True))
 

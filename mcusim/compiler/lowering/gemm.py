@@ -9,7 +9,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.once import COARSE, FINE, NOTHING, Kind, Line, constant_line, prove_line
+from mcusim.compiler.lowering.once import (
+    COARSE,
+    FINE,
+    NOTHING,
+    Kind,
+    Line,
+    constant_line,
+    nearest_line,
+    prove_line,
+)
 from mcusim.compiler.lowering.scaling import (
     Interval,
     Scale,
@@ -17,7 +26,7 @@ from mcusim.compiler.lowering.scaling import (
     folded_bias,
     prove_scales,
 )
-from mcusim.compiler.lowering.types import Constant
+from mcusim.compiler.lowering.types import EXACT_AND_FAST, Constant, Options, Rounding
 from mcusim.network.quantise import INT8_MAX, INT8_MIN, MatrixConstants
 
 Int64Array = NDArray[np.int64]
@@ -35,6 +44,7 @@ class Matrix:
     """Weights [channels, products] with their biases and scales, proved fit for ``gemm.c``.
 
     ``lines`` are there, of a ``kind``, where one rounding gives the same outputs for every channel.
+    ``one_pixel``: never applied to two pixels at once, so that no code is needed for that.
     """
 
     weights: NDArray[np.int8]
@@ -43,13 +53,16 @@ class Matrix:
     constants: MatrixConstants
     lines: tuple[Line, ...] = ()
     kind: Kind | None = None
+    one_pixel: bool = False
 
     @property
     def channels(self) -> int:
         return int(self.weights.shape[0])
 
 
-def prove_matrix(weights: NDArray[np.int8], constants: MatrixConstants) -> Matrix | None:
+def prove_matrix(
+    weights: NDArray[np.int8], constants: MatrixConstants, options: Options = EXACT_AND_FAST
+) -> Matrix | None:
     """The matrix as ``gemm.c`` may compute it, or None where its bounds do not hold.
 
     Channels whose output is constant lose their weights and biases, which may be of any size.
@@ -64,29 +77,31 @@ def prove_matrix(weights: NDArray[np.int8], constants: MatrixConstants) -> Matri
     matrix = Matrix(_padded(kept), _padded(bias), tuple(scales), constants)
     if not _shares_halfwords(matrix):
         return None
-    return _with_lines(replace(matrix, weights=kept, bias=bias))
+    return _with_lines(replace(matrix, weights=kept, bias=bias), options)
 
 
-def _with_lines(matrix: Matrix) -> Matrix:
-    """The matrix with one rounding, where it has one."""
+def _with_lines(matrix: Matrix, options: Options) -> Matrix:
+    """The matrix with one rounding, where it has one; of few kinds where each costs code."""
     interval = accumulator_interval(matrix.weights, matrix.bias)
-    for kind in (FINE, COARSE):
-        lines = _lines(matrix, interval, kind)
+    for kind in (FINE, COARSE) if options.optimise == "speed" else (FINE,):
+        lines = _lines(matrix, interval, kind, options.rounding)
         if lines is not None:
             return replace(matrix, lines=lines, kind=kind)
     return matrix
 
 
-def _lines(matrix: Matrix, interval: Interval, kind: Kind) -> tuple[Line, ...] | None:
+def _lines(matrix: Matrix, interval: Interval, kind: Kind, rounding: Rounding) -> tuple[Line, ...] | None:
     lines: list[Line] = []
     for channel, scale in enumerate(matrix.scales):
         lane = kind.lane(channel)
-        ends = int(interval.low[channel]), int(interval.high[channel])
-        line = (
-            constant_line(scale.output, lane)
-            if scale.constant
-            else prove_line(matrix.constants, channel, *ends, lane)
-        )
+        line: Line | None
+        if scale.constant:
+            line = constant_line(scale.output, lane)
+        elif rounding == "single":
+            line = nearest_line(matrix.constants, channel, lane)
+        else:
+            ends = int(interval.low[channel]), int(interval.high[channel])
+            line = prove_line(matrix.constants, channel, *ends, lane)
         if line is None:
             return None
         lines.append(line)
@@ -183,9 +198,10 @@ def bytes_of(value: int) -> int:
 def gemm_initialiser(matrix: Matrix, quads: int) -> str:
     """The C initialiser of ``mcu_gemm``."""
     kind = matrix.kind.name if matrix.kind else "twice"
+    pair = "NULL" if matrix.one_pixel else f"mcu_pair_{kind}"
     return (
         f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
-        f".pair = mcu_pair_{kind}, .one = mcu_one_{kind}, {clamping_fields(matrix.constants)}}}"
+        f".pair = {pair}, .one = mcu_one_{kind}, {clamping_fields(matrix.constants)}}}"
     )
 
 

@@ -9,12 +9,33 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 HEADER = "mcu_kernels.h"
 """Declares every kernel and its parameters."""
 
 MAX_ROWS = 32
 """MCU_MAX_ROWS of ``mcusim_runtime.h``: the most input rows that one kernel call takes."""
+
+Optimise = Literal["speed", "size"]
+Rounding = Literal["double", "single"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen between kernels.
+
+    ``optimise`` "size": the kernel that assumes nothing, in little code and with weights as they are stored,
+    in place of the fast depthwise ones. ``rounding`` "single":
+    convolutions and dense layers requantise with one rounding everywhere, also where outputs then differ
+    from the reference's.
+    """
+
+    optimise: Optimise = "speed"
+    rounding: Rounding = "double"
+
+
+EXACT_AND_FAST = Options()
 
 ScratchBytes = Callable[[int, int], int]
 
