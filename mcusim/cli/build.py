@@ -10,6 +10,7 @@ import typer
 from mcusim.cli.options import (
     DEFAULT_CHIP,
     ChipOption,
+    ExactOption,
     ForceOption,
     InputInOption,
     InputsOption,
@@ -44,6 +45,7 @@ def command(
         Literal["zig", "gcc"], typer.Option("--toolchain", help="The C compiler: pinned zig, or GCC.")
     ] = "zig",
     prune: PruneOption = "exact",
+    exact: ExactOption = False,
     optimise: Annotated[
         Literal["speed", "size"], typer.Option("--optimise", help="The fastest kernels, or little code.")
     ] = "speed",
@@ -81,6 +83,7 @@ def command(
         out=out,
         provenance=pruned.provenance,
         options=Options(optimise, rounding),
+        exact=exact,
     )
     if quiet:
         return

@@ -16,6 +16,12 @@ InputInOption = Annotated[
     Literal["sram", "flash"] | None,
     typer.Option("--input-in", help="Where the input lies when an inference starts (default: sram)."),
 ]
+ExactOption = Annotated[
+    bool,
+    typer.Option(
+        "--exact", help="Find the smallest arena there is, by a solver: pip install 'mcusim[exact]'."
+    ),
+]
 PruneOption = Annotated[
     Literal["exact", "none"],
     typer.Option("--prune", help="Remove channels that provably carry nothing, or none."),

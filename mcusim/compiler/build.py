@@ -60,6 +60,7 @@ def build(
     embed_input: Sequence[NDArray[np.int8]] | None = None,
     print_crc: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    exact: bool = False,
     options: Options = EXACT_AND_FAST,
 ) -> BuildResult:
     """Build the image of ``graph`` under ``schedule`` for ``chip`` into the file ``out``.
@@ -67,19 +68,20 @@ def build(
     ``input_in`` overrides the schedule's. ``embed_input`` (one array per network input) and ``print_crc``
     make an image that tests itself: it brings its input and prints the CRC-32 of every output. ``provenance``
     is recorded in the image beside what is known of the build: how ``graph`` was made. ``options`` choose
-    kernels; for size the compiler optimises for that too.
-    Raises ScheduleError, UnsupportedError, FitError, ToolchainError.
+    kernels; for size the compiler optimises for that too. ``exact``: see ``make_program``.
+    Raises ScheduleError, UnsupportedError, FitError, ToolchainError, for an exact plan UsageError.
     """
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
     compiler = toolchains.find(toolchain)
     if options.optimise == "size":
         compiler = replace(compiler, kernel_level=SMALL, glue_level=SMALL)
-    program = make_program(graph, schedule, sharing, lower_all(graph, options))
+    program = make_program(graph, schedule, sharing, lower_all(graph, options), exact=exact)
     check_fit(program, chip, stack_bytes)
     record: dict[str, Any] = {"mcusim_version": mcusim.__version__, "chip": chip.name, **compiler.describe()}
     record |= {"sharing": sharing, "stack_bytes": stack_bytes}
     record |= {"optimise": options.optimise, "rounding": options.rounding}
+    record |= {"exact": True} if exact else {}
     record |= provenance or {}
     section = section_of(program, schedule, record)
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:

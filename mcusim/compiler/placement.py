@@ -7,45 +7,66 @@ to start at 0 in the end.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap
-from mcusim.compiler.rows import align
+from mcusim.compiler.repair import Interval, Repair
+from mcusim.compiler.rows import ALIGNMENT, align
 
-IMPROVEMENTS = 300
-"""Moves tried after the greedy orders."""
+FIRST_MOVES = 1500
+"""Of the repair that looks for the lower bound."""
 
-Interval = tuple[int, int]
-"""Offsets strictly between the two ends."""
+LATER_MOVES = 800
+"""Of each repair that looks for a size above it."""
+
+STEPS = 64
+"""A smaller memory is looked for in steps of at least that part of it."""
+
+Placer = Callable[[LiveRanges], dict[int, int]]
+"""From live ranges to the offset of every buffer."""
 
 
 def place(ranges: LiveRanges) -> dict[int, int]:
-    """Offset in bytes of every buffer, by tensor: the smallest arena found.
+    """Offset in bytes of every buffer, by tensor: the smallest memory found.
 
-    The best of a few greedy orders is improved by moving buffers that stick out of the lower bound, and
-    buffers that live with them, to earlier turns; always the same pseudo-random moves, so that the same
-    network gets the same plan. Ends early when the lower bound is reached.
+    The best of a few greedy orders is repaired to fit the lower bound or, if that is not found, sizes between
+    the two, halving what lies between. Always the same for the same network.
     """
-    target = lower_bound(ranges)
-    best: dict[int, int] = {}
-    for sources_high in (True, False):
-        offsets = _improve(ranges, _Problem(ranges, sources_high), target)
-        if not best or arena_bytes(ranges, offsets) < arena_bytes(ranges, best):
-            best = offsets
-        if arena_bytes(ranges, best) <= target:
-            break
+    best = greedy(ranges)
+    failed, size = lower_bound(ranges) - ALIGNMENT, arena_bytes(ranges, best)
+    repair = _repair_of(ranges)
+    moves, capacity = FIRST_MOVES, lower_bound(ranges)
+    while failed < capacity < size:
+        found = repair.fit(best, capacity, moves)
+        if found is None:
+            failed = capacity
+        else:
+            best, size = found, arena_bytes(ranges, found)
+        moves, capacity = LATER_MOVES, failed + max(align((size - failed) // 2), align(size // STEPS))
     return best
 
 
-def settle(ranges: LiveRanges) -> tuple[LiveRanges, dict[int, int]]:
-    """Offsets as ``place`` finds them, and ``ranges`` with the fastest way of every overlap for which an
-    arena of that size has room."""
-    offsets = place(ranges)
+def greedy(ranges: LiveRanges) -> dict[int, int]:
+    """The best of a few orders in which each buffer is placed where the memory grows least."""
+    problems = (_Problem(ranges, sources_high) for sources_high in (True, False))
+    fillings = (problem.fill(order) for problem in problems for order in _orders(ranges))
+    return min(fillings, key=lambda offsets: arena_bytes(ranges, offsets))
+
+
+def _repair_of(ranges: LiveRanges) -> Repair:
+    problem = _Problem(ranges, sources_high=True)
+    return Repair(problem.sizes, problem.neighbours, problem.forbidden)
+
+
+def settle(ranges: LiveRanges, placer: Placer | None = None) -> tuple[LiveRanges, dict[int, int]]:
+    """Offsets as ``placer`` finds them (by default ``place``), and ``ranges`` with the fastest way of every
+    overlap for which an arena of that size has room."""
+    find = placer or place
+    offsets = find(ranges)
     size = arena_bytes(ranges, offsets)
     relaxed = replace(ranges, overlaps=tuple(_relaxed(ranges, size)))
-    found = place(relaxed)
+    found = find(relaxed)
     return (relaxed, found) if arena_bytes(relaxed, found) <= size else (ranges, offsets)
 
 
@@ -59,23 +80,6 @@ def _relaxed(ranges: LiveRanges, size: int) -> Iterator[Overlap]:
         step = ranges.buffers[overlap.target].first
         fitting = (way for way in ways if step_bytes(replace(ranges, overlaps=rest + way), step) <= size)
         yield from next(fitting, (overlap,))
-
-
-def _improve(ranges: LiveRanges, problem: _Problem, target: int) -> dict[int, int]:
-    order, offsets = min(
-        ((order, problem.fill(order)) for order in _orders(ranges)),
-        key=lambda found: arena_bytes(ranges, found[1]),
-    )
-    size = arena_bytes(ranges, offsets)
-    generator = random.Random(0)
-    for _ in range(IMPROVEMENTS):
-        if size <= target:
-            break
-        moved = problem.move_earlier(order, offsets, target, generator)
-        found = problem.fill(moved)
-        if arena_bytes(ranges, found) <= size:
-            order, offsets, size = moved, found, arena_bytes(ranges, found)
-    return offsets
 
 
 def lower_bound(ranges: LiveRanges) -> int:
@@ -125,11 +129,11 @@ class _Problem:
     """
 
     def __init__(self, ranges: LiveRanges, sources_high: bool) -> None:
-        self._sizes = {t: align(b.bytes) for t, b in ranges.everything.items()}
+        self.sizes = {t: align(b.bytes) for t, b in ranges.everything.items()}
         self._overlaps = {(o.source, o.target): o for o in ranges.overlaps}
         overlaps = ranges.overlaps if sources_high else ()
         self._high = {o.source for o in overlaps if o.distance is not None}
-        self._neighbours = {
+        self.neighbours = {
             t: [u for u, other in ranges.everything.items() if u != t and other.meets(b)]
             for t, b in ranges.everything.items()
         }
@@ -139,12 +143,12 @@ class _Problem:
         offsets: dict[int, int] = {}
         low = high = 0
         for tensor in order:
-            size = self._sizes[tensor]
+            size = self.sizes[tensor]
             forbidden = [
                 interval
-                for other in self._neighbours[tensor]
+                for other in self.neighbours[tensor]
                 if other in offsets
-                for interval in self._forbidden(tensor, other, offsets[other])
+                for interval in self.forbidden(tensor, other, offsets[other])
             ]
             candidates = {low, high - size, *(end for interval in forbidden for end in interval)}
             free = [x for x in candidates if not any(a < x < b for a, b in forbidden)]
@@ -154,20 +158,9 @@ class _Problem:
             low, high = min(low, offset), max(high, offset + size)
         return {tensor: offset - low for tensor, offset in offsets.items()}
 
-    def move_earlier(
-        self, order: list[int], offsets: dict[int, int], limit: int, generator: random.Random
-    ) -> list[int]:
-        """``order`` with one buffer moved: one that ends above ``limit`` or lives together with one."""
-        outside = [t for t in order if offsets[t] + self._sizes[t] > limit]
-        culprit = generator.choice(outside)
-        tensor = generator.choice([culprit, *self._neighbours[culprit]])
-        rest = [t for t in order if t != tensor]
-        turn = generator.randrange(order.index(tensor) + 1)
-        return [*rest[:turn], tensor, *rest[turn:]]
-
-    def _forbidden(self, tensor: int, other: int, at: int) -> list[Interval]:
+    def forbidden(self, tensor: int, other: int, at: int) -> list[Interval]:
         """Where ``tensor`` must not start, given that ``other`` starts at ``at``."""
-        below, above = at - self._sizes[tensor], at + self._sizes[other]
+        below, above = at - self.sizes[tensor], at + self.sizes[other]
         as_target = self._overlaps.get((other, tensor))
         as_source = self._overlaps.get((tensor, other))
         overlap: Overlap | None = as_target or as_source

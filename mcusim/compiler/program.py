@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mcusim.compiler import lowering, placement, spatial
+from mcusim.compiler.exact import place_exactly
 from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.pooling import over_rows
 from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
@@ -163,14 +164,17 @@ def make_program(
     schedule: Schedule,
     sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
+    *,
+    exact: bool = False,
 ) -> Program:
-    """Lower (unless ``lowered`` is given) and plan ``graph`` under ``schedule``.
+    """Lower (unless ``lowered`` is given) and plan ``graph`` under ``schedule``, ``exact``: into the smallest
+    arena that there is.
 
-    Raises ScheduleError, UnsupportedError.
+    Raises ScheduleError, UnsupportedError, for an exact plan UsageError if the solver is not installed.
     """
     validate(schedule, graph)
     kernels = lower_all(graph) if lowered is None else lowered
-    ranges, offsets = placement.settle(layout_of(graph, schedule, lowered=kernels, sharing=sharing).ranges)
-    return Program(
-        graph, ranges, _pooling_rows(graph, ranges, kernels), plan_document(graph, ranges, offsets)
-    )
+    found = layout_of(graph, schedule, lowered=kernels, sharing=sharing).ranges
+    ranges, offsets = placement.settle(found, place_exactly if exact else placement.place)
+    pooling = _pooling_rows(graph, ranges, kernels)
+    return Program(graph, ranges, pooling, plan_document(graph, ranges, offsets))

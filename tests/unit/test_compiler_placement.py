@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcusim import network
+from mcusim.compiler import placement
+from mcusim.compiler.exact import place_exactly
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, live_ranges, row_distance
 from mcusim.compiler.lowering.types import pixelwise
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.patches import Span
 from mcusim.compiler.placement import arena_bytes, lower_bound, place, settle
-from mcusim.compiler.program import make_program
+from mcusim.compiler.program import layout_of, lower_all, make_program
 from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
@@ -46,10 +48,8 @@ def problems(draw: st.DrawFn) -> LiveRanges:
     return LiveRanges(buffers, tuple(overlaps), {}, (), 12, scratch)
 
 
-@given(problems())
-@settings(max_examples=60, deadline=None)
-def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
-    offsets = place(ranges)
+def check_apart(ranges: LiveRanges, offsets: dict[int, int]) -> None:
+    """What lives together lies apart, or as an overlap allows."""
     allowed = {(o.source, o.target): o.distance for o in ranges.overlaps}
     assert min(offsets.values()) == 0
     for a, b in itertools.permutations(ranges.everything.values(), 2):
@@ -61,6 +61,37 @@ def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
         distance = allowed[pair]
         ahead = offsets[pair[0]] - offsets[pair[1]]
         assert ahead == 0 if distance is None else ahead >= distance
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_buffers_that_live_together_lie_apart(ranges: LiveRanges) -> None:
+    check_apart(ranges, place(ranges))
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_repair_is_never_worse_than_the_best_greedy_order(ranges: LiveRanges) -> None:
+    greedy = placement.greedy(ranges)
+    check_apart(ranges, greedy)
+    assert arena_bytes(ranges, place(ranges)) <= arena_bytes(ranges, greedy)
+
+
+@given(problems())
+@settings(max_examples=40, deadline=None)
+def test_the_exact_plan_is_never_worse_than_any_other(ranges: LiveRanges) -> None:
+    pytest.importorskip("ortools", reason="exact plans need ortools: pip install 'mcusim[exact]'")
+    offsets = place_exactly(ranges)
+    check_apart(ranges, offsets)
+    assert arena_bytes(ranges, offsets) <= arena_bytes(ranges, place(ranges))
+    assert min(offsets.values()) >= 0
+
+
+def test_repair_finds_what_no_greedy_order_does(graph: Graph) -> None:
+    """A stream's arena is as small as its fullest step."""
+    ranges = layout_of(graph, parse_spec("patch:4x4@12", graph, "sram"), lowered=lower_all(graph)).ranges
+    assert lower_bound(ranges) == arena_bytes(ranges, place(ranges))
+    assert arena_bytes(ranges, place(ranges)) < arena_bytes(ranges, placement.greedy(ranges))
 
 
 @given(problems())
