@@ -67,6 +67,20 @@ def test_depthwise_3x3(toolchain: str, stride: int, width: int) -> None:
         )
 
 
+@pytest.mark.parametrize("kernel", [1, 2, 3, 10, 15, 24])
+@pytest.mark.parametrize("height", [1, 9, 26])
+def test_depthwise_along_one_column(toolchain: str, kernel: int, height: int) -> None:
+    rng = np.random.default_rng(100 * kernel + height)
+    pads = (0, 0) if height >= kernel else (kernel // 2, kernel - height)
+    weights = rng.integers(-127, 128, (1, kernel, 1, 8), np.int8)
+    window = Window(kernel, 1, 1, 1, Padding(*pads))
+    graph = conv_graph(
+        rng, OpKind.DEPTHWISE_CONV_2D, weights, window, (height, 1, 8), ACTIVATIONS[kernel % 3], kernel
+    )
+    assert lower(graph, graph.operators[0]).kernel == "mcu_depthwise_column"
+    check(toolchain, graph, rng)
+
+
 @pytest.mark.parametrize("width", [1, 3, 5, 6, 7, 14, 23])
 @pytest.mark.parametrize(("size", "stride"), [(5, 1), (5, 2), (7, 1), (7, 2)])
 def test_depthwise_with_large_squares(toolchain: str, size: int, stride: int, width: int) -> None:

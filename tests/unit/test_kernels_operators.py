@@ -111,6 +111,22 @@ def test_depthwise_with_large_squares(
     assert lowered.kernel in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
 
 
+@given(st.integers(1, 25), st.integers(1, 30), st.integers(1, 2), ACTIVATIONS, SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_depthwise_along_one_column(
+    kernel: int, height: int, blocks: int, activation: Activation, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pads = [int(pad) for pad in rng.integers(0, kernel, 2)]
+    pads[1] = max(pads[1], kernel - height - pads[0])
+    image = (height, 1, 4 * blocks)
+    weights = rng.integers(-127, 128, (1, kernel, 1, 4 * blocks), np.int8)
+    window = Window(kernel, 1, padding=Padding(*pads))
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, image, activation, kernel)
+    lowered = check_against_executor(graph, [random_image(rng, (1, *image))])
+    assert lowered.kernel == ("mcu_depthwise_column" if kernel <= 24 else "mcu_depthwise")
+
+
 @given(st.sampled_from([3, 5, 7]), st.integers(1, 2), st.integers(1, 4), st.integers(1, 4), SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_taps_that_meet_only_padding_are_left_out(

@@ -67,6 +67,19 @@ void mcu_transpose_by_2(mcu_fill *fills, int32_t count);
 void mcu_transpose_by_3(mcu_fill *fills, int32_t count);
 void mcu_transpose_by_5(mcu_fill *fills, int32_t count);
 
+/* Four outputs of a channel side by side: `taps` of every phase of every pair of rows, up to a 0, `pitch`
+ * bytes from phase to phase in the strip, and how far each of the last three outputs is from the one before;
+ * 0 for those that are not wanted, which are written first. */
+typedef struct mcu_slide_plan {
+    int32_t pitch;
+    const uint8_t *taps;
+    int32_t steps[3];
+} mcu_slide_plan;
+
+/* Four outputs of a channel (see slide.c). `stream`: its doubled bias, its mcu_scale and its weights; returns
+ * what is behind them. */
+const int32_t *mcu_slide(const int32_t *stream, const int32_t *in, int8_t *out, const mcu_slide_plan *by);
+
 /* What takes the input's zero point off both elements of a pair. */
 static inline int32_t mcu_less_zero(const mcu_depthwise_params *p) {
     const int32_t zero = -(int8_t)(p->zero_point & 0xFF);

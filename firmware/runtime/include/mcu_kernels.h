@@ -100,7 +100,6 @@ typedef struct mcu_conv_general_params {
 typedef struct mcu_depthwise_params {
     const int32_t *stream;
     int32_t channels;
-    int32_t depth;      /* words of a channel in a column of the strip */
     int32_t zero_point; /* of the input, in each of four bytes */
     int32_t rectified;  /* 1: the activation ends at the output's zero point (see mcu_requantise.h) */
     int32_t clamped;    /* 1: the activation's range is narrower than int8 */
@@ -323,6 +322,7 @@ mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
 mcu_row_kernel mcu_conv_general;
 mcu_row_kernel mcu_depthwise;
+mcu_row_kernel mcu_depthwise_column;
 mcu_row_kernel mcu_depthwise_3x3_s1;
 mcu_row_kernel mcu_depthwise_3x3_s2;
 mcu_row_kernel mcu_depthwise_5x5_s1;

@@ -6,13 +6,14 @@
  * the strip, so that the inner loop has no bounds tests. Narrow maps take many rows a call, which share the
  * loading of weights.
  *
- * Strip: for each column, for each of four channels, `depth` words of pairs of rows: 2 for two output rows, 5
- * for up to eight.
+ * Strip: for each column, for each of four channels, `depth` words of pairs of rows: 2 for up to two output
+ * rows, 5 for up to eight.
  * Stream: for each channel, for each column of the kernel from left to right, a word of weights w0, w1, w1,
- * w2, of which come two words of doubled weights (w0, w1) and (w1, w2); then its doubled bias with the
- * input's zero point folded in, and its mcu_scale. Scratch: 200 bytes for where inputs come from and outputs
- * go; 16 bytes a column and word of depth, for at most MCU_STRIP output columns (half of them where the strip
- * is deep) and 2 more, at least 4.
+ * w2, of which come two words of doubled weights, (w0, w1) and (w1, w2); then its doubled bias with the
+ * input's zero point folded in, and its mcu_scale.
+ * Scratch: 200 bytes for where inputs come from and outputs go; 16 bytes a column and word of depth, for at
+ * most MCU_STRIP output columns (a third of them where the strip is deep, or a half if that is the row) and 2
+ * more, at least 4.
  *
  * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
  * loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20 cycles an output. */
@@ -20,6 +21,9 @@
 #include "mcu_depthwise.h"
 
 enum { STREAM_WORDS = 7, SHALLOW = 2, DEEP = 5, MAX_PAIRS = DEEP - 1 };
+
+/* Output columns of a deep strip: of rows up to NARROW, and of wider ones. */
+enum { NARROW = MCU_STRIP / 2, WIDE = MCU_STRIP / 3 };
 
 /* Two output rows: the upper one's next output of a strip's first channel, and how far below it the lower
  * one's is. A single row has below 0: what is not wanted is written first. */
@@ -47,9 +51,14 @@ static walk find_walk(int32_t width, int32_t channels) {
  * beginning on any machine. */
 enum { TARGETS_AT = DEEP * MCU_FILL_BYTES / 4, STRIP_AT = TARGETS_AT + 20 };
 
-static void fill_padding(const mcu_depthwise_params *p, int32_t columns, int32_t *strip) {
+/* Words of a channel in a column of a call's strip. */
+static inline int32_t depth_of(const mcu_rows *rows) {
+    return rows->rows > 2 ? DEEP : SHALLOW;
+}
+
+static void fill_padding(const mcu_depthwise_params *p, int32_t words, int32_t *strip) {
     const int32_t pair = mcu_sxtb16(p->zero_point);
-    for (int32_t i = 0; i < 4 * p->depth * columns; i++) {
+    for (int32_t i = 0; i < words; i++) {
         strip[i] = pair;
     }
 }
@@ -63,12 +72,13 @@ static mcu_lane lane_of(const mcu_depthwise_params *p, const mcu_rows *rows, int
  * make the rest of it. */
 static int32_t begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, int32_t x0, int32_t columns,
                            int32_t *strip, mcu_fill *fills) {
+    const int32_t column_words = 4 * depth_of(rows);
     const int32_t pairs = ((rows->rows + 1) >> 1) + 1, room = rows->in_width - x0;
     const int32_t before = x0 < 0 ? -x0 : 0;
     const int32_t end = room < before ? before : room < columns ? room : columns;
-    fill_padding(p, before, strip);
-    fill_padding(p, columns - end, strip + 4 * p->depth * end);
-    strip += 4 * p->depth * before;
+    fill_padding(p, column_words * before, strip);
+    fill_padding(p, column_words * (columns - end), strip + column_words * end);
+    strip += column_words * before;
     for (int32_t i = 0; i < pairs; i++) {
         const mcu_lane upper = lane_of(p, rows, 2 * i, x0 + before);
         const mcu_lane lower = lane_of(p, rows, 2 * i + 1, x0 + before);
@@ -78,8 +88,8 @@ static int32_t begin_strip(const mcu_depthwise_params *p, const mcu_rows *rows, 
 }
 
 /* Fill the strip with the next four channels. */
-static void fill_strip(const mcu_depthwise_params *p, mcu_fill *fills, int32_t count) {
-    if (p->depth == SHALLOW) {
+static void fill_strip(int32_t depth, mcu_fill *fills, int32_t count) {
+    if (depth == SHALLOW) {
         mcu_transpose_by_2(fills, count);
     } else {
         mcu_transpose_by_5(fills, count);
@@ -103,9 +113,9 @@ static inline int32_t doubled(int32_t bytes) {
 }
 
 /* One channel of two rows, for any activation and width. */
-static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                        const target *to, int32_t width) {
-    const int32_t step = 4 * p->depth;
+static void any_channel(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
+                        const int32_t *strip, const target *to, int32_t width) {
+    const int32_t step = 4 * depth;
     for (int32_t x = 0; x < width; x += 2) {
         int32_t sums[4] = {stream[3], stream[3], stream[3], stream[3]};
         for (int32_t i = 0; i < 6; i++) {
@@ -121,15 +131,15 @@ static void any_channel(const mcu_depthwise_params *p, const int32_t *stream, co
     }
 }
 
-static void any_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                         const target *to, int32_t width) {
+static void any_channels(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
+                         const int32_t *strip, const target *to, int32_t width) {
     for (int32_t i = 0; i < 4; i++) {
         for (const target *pair = to; pair->out != NULL; pair++) {
             const target moved = {pair->out + i, pair->below};
-            any_channel(p, stream, strip + (pair - to), &moved, width);
+            any_channel(p, depth, stream, strip + (pair - to), &moved, width);
         }
         stream += STREAM_WORDS;
-        strip += p->depth;
+        strip += depth;
     }
 }
 
@@ -284,11 +294,11 @@ MCU_NAKED static void rectified_deep(const int32_t *stream MCU_IN_REGISTER,
 
 /* clang-format on */
 
-static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                              const target *to, int32_t width, const walk *along) {
+static void convolve_channels(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
+                              const int32_t *strip, const target *to, int32_t width, const walk *along) {
     if (!p->rectified || width < 2) {
-        any_channels(p, stream, strip, to, width);
-    } else if (p->depth == SHALLOW) {
+        any_channels(p, depth, stream, strip, to, width);
+    } else if (depth == SHALLOW) {
         rectified_shallow(stream, strip, to, along);
     } else {
         rectified_deep(stream, strip, to, along);
@@ -297,10 +307,10 @@ static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stre
 
 #else
 
-static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
-                              const target *to, int32_t width, const walk *along) {
+static void convolve_channels(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
+                              const int32_t *strip, const target *to, int32_t width, const walk *along) {
     (void)along;
-    any_channels(p, stream, strip, to, width);
+    any_channels(p, depth, stream, strip, to, width);
 }
 
 #endif
@@ -318,7 +328,9 @@ static void find_targets(const mcu_rows *rows, int32_t offset, target to[MAX_PAI
 
 void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
     const mcu_depthwise_params *p = params;
-    const int32_t columns = p->depth == SHALLOW ? MCU_STRIP : MCU_STRIP / 2;
+    const int32_t depth = depth_of(rows);
+    const int32_t deep = rows->out_width > NARROW ? WIDE : NARROW;
+    const int32_t columns = depth == SHALLOW ? MCU_STRIP : deep;
     mcu_fill *const fills = mcu_fills(rows->scratch);
     target *const to = (target *)((int32_t *)rows->scratch + TARGETS_AT);
     int32_t *const strip = (int32_t *)rows->scratch + STRIP_AT;
@@ -331,8 +343,8 @@ void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
             begin_strip(p, rows, rows->in_x0 + x, (width > 1 ? width : 2) + 2, strip, fills);
         find_targets(rows, x * p->channels, to);
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
-            fill_strip(p, fills, count);
-            convolve_channels(p, stream, strip, to, width, &along);
+            fill_strip(depth, fills, count);
+            convolve_channels(p, depth, stream, strip, to, width, &along);
             stream += 4 * STREAM_WORDS;
             for (target *pair = to; pair->out != NULL; pair++) {
                 pair->out += 4;

@@ -34,10 +34,10 @@ class Channel:
         return 2 * bias, *self.tail[1:]
 
 
-def parameters(channels: int, constants: MatrixConstants, depth: int) -> str:
-    """The initialiser of an ``mcu_depthwise_params``; ``depth`` are words of a channel in the strip."""
+def parameters(channels: int, constants: MatrixConstants) -> str:
+    """The initialiser of an ``mcu_depthwise_params``."""
     return (
-        f"{{.stream = $stream, .channels = {channels}, .depth = {depth}, "
+        f"{{.stream = $stream, .channels = {channels}, "
         f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
     )
 

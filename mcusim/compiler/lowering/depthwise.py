@@ -17,9 +17,9 @@ from mcusim.compiler.lowering.convolution import (
     window_of,
 )
 from mcusim.compiler.lowering.gemm import to_words
-from mcusim.compiler.lowering.planes import fits_planes, lower_planes, trim
+from mcusim.compiler.lowering.planes import MAX_OUT_ROWS, fits_planes, lower_planes, trim
 from mcusim.compiler.lowering.scaling import accumulator_interval, folded_bias, prove_scales
-from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, Options, ScratchBytes
+from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, Options
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants
 
@@ -36,15 +36,15 @@ TARGET_BYTES = 80
 MAX_FILLS = 5
 """The most entries of the list of what fills a strip of the 3x3 kernels."""
 
-LARGEST_SHARED = 16 * 1024
-"""Bytes that the input and the output may take together, where one lies over the other, for more than a pair
-of rows a call to be worth their memory."""
-
 SLIDE_COLUMNS = 12
 """MCU_SLIDE of ``depthwise.c``: output columns for which its strip is built at once."""
 
 MAX_PHASES = 4
 """The largest horizontal stride of ``depthwise.c``."""
+
+LONGEST_COLUMN = 24
+"""The most rows of a window of ``depthwise_column.c``: as many more outputs as a call has take at most
+MCU_MAX_ROWS rows of input."""
 
 MAX_TAPS = 7
 """The most taps of a row, a stride apart, of ``depthwise.c``."""
@@ -73,9 +73,9 @@ def _lower_strips(
     graph: Graph, op: Operator, weights: NDArray[np.int8], constants: MatrixConstants
 ) -> LoweredOp | None:
     """The kernels that make strips; None if the window or the bounds are others than theirs."""
-    extent, (_, in_height, in_width, _) = _extent(graph, op), graph.input_of(op).shape
+    (_, in_height, in_width, _), (_, height, width, _) = graph.input_of(op).shape, graph.output_of(op).shape
     window = window_of(op)
-    trimmed_weights, trimmed = trim(weights, window, (in_height, in_width), extent[:2])
+    trimmed_weights, trimmed = trim(weights, window, (in_height, in_width), (height, width))
     if fits_planes(trimmed):
         weights, window = trimmed_weights, trimmed
     if window.stride_w > MAX_PHASES or window.kernel_w > MAX_TAPS * window.stride_w:
@@ -95,39 +95,60 @@ def _lower_strips(
     ]
     strides = {window.stride_h, window.stride_w}
     if (window.kernel_h, window.kernel_w) == (3, 3) and strides in ({1}, {2}):
-        return _lower_3x3(channels, constants, window, extent)
+        return _lower_3x3(channels, constants, window)
     if fits_planes(window):
-        return lower_planes(channels, constants, window, extent[:2], in_height)
+        return lower_planes(channels, constants, window, (height, width), in_height)
+    if _is_column(window, in_width):
+        return _lower_column(channels, constants, window)
     return _lower_any(channels, constants, window)
 
 
-def _extent(graph: Graph, op: Operator) -> tuple[int, int, int]:
-    """Rows and columns of the output, and bytes of one of its rows."""
-    _, height, width, channels = graph.output_of(op).shape
-    return height, width, width * channels
+def _is_column(window: Window, in_width: int) -> bool:
+    """Whether there is a kernel for a window of one column, which must slide along maps of one."""
+    padding = window.padding
+    return (
+        in_width == window.kernel_w == window.stride_h == 1
+        and padding.left == padding.right == 0
+        and window.kernel_h <= LONGEST_COLUMN
+    )
 
 
-def _lower_3x3(
-    channels: Sequence[Channel], constants: MatrixConstants, window: Window, extent: tuple[int, int, int]
-) -> LoweredOp:
+def _lower_column(channels: Sequence[Channel], constants: MatrixConstants, window: Window) -> LoweredOp:
+    words = [word for channel in channels for word in pack_any(channel, 1)]
+    pairs = 3 + (window.kernel_h + 1) // 2
+    return LoweredOp(
+        kernel="mcu_depthwise_column",
+        header=HEADER,
+        params_type="mcu_depthwise_any_params",
+        params=_any_parameters(len(channels), constants, window),
+        constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
+        kernel_h=window.kernel_h,
+        stride_h=1,
+        pad_top=window.padding.top,
+        stride_w=window.stride_w,
+        pad_left=0,
+        rows_per_call=MAX_OUT_ROWS,
+        scratch_bytes=lambda _in_width, _out_width: 2 * pairs * (FILL_BYTES + 16),
+    )
+
+
+def _lower_3x3(channels: Sequence[Channel], constants: MatrixConstants, window: Window) -> LoweredOp:
     stride = window.stride_h
     pack = _pack_stride_1 if stride == 1 else _pack_stride_2
     words = [word for channel in channels for word in pack(channel, constants.in_zp)]
-    rows = _rows_per_call(*extent) if stride == 1 else 1
-    depth = 3 if stride == 2 else DEEP if rows > 2 else SHALLOW
     return LoweredOp(
         kernel=f"mcu_depthwise_3x3_s{stride}",
         header=HEADER,
         params_type="mcu_depthwise_params",
-        params=parameters(len(channels), constants, depth),
+        params=parameters(len(channels), constants),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
         stride_h=stride,
         pad_top=window.padding.top,
         stride_w=stride,
         pad_left=window.padding.left,
-        rows_per_call=rows,
-        scratch_bytes=_strip_bytes_stride_2 if stride == 2 else _strip_bytes_stride_1(depth),
+        rows_per_call=MAX_OUT_ROWS if stride == 1 else 1,
+        scratch_bytes=_strip_bytes_stride_1 if stride == 1 else _strip_bytes_stride_2,
     )
 
 
@@ -144,10 +165,7 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
         kernel="mcu_depthwise",
         header=HEADER,
         params_type="mcu_depthwise_any_params",
-        params=(
-            f"{{.base = {parameters(len(channels), constants, 1)}, .kernel_h = {window.kernel_h}, "
-            f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}}}"
-        ),
+        params=_any_parameters(len(channels), constants, window),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=window.kernel_h,
         stride_h=window.stride_h,
@@ -159,19 +177,18 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
     )
 
 
-def _rows_per_call(height: int, width: int, row_bytes: int) -> int:
-    """Rows that a strip's outputs are to come from: what is done once a strip should be shared by about as
-    many as in a full one; an even number, at most 8. 2 where many rows would cost much SRAM: the output
-    may lie over the input but for the rows of a call and one more."""
-    rows = 2 * max(1, min(DEEP - 1, STRIP_COLUMNS // width))
-    needed = (height + min(rows + 1, height)) * row_bytes
-    return rows if needed <= LARGEST_SHARED else 2
+def _any_parameters(channels: int, constants: MatrixConstants, window: Window) -> str:
+    return (
+        f"{{.base = {parameters(channels, constants)}, .kernel_h = {window.kernel_h}, "
+        f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}}}"
+    )
 
 
-def _strip_bytes_stride_1(depth: int) -> ScratchBytes:
-    columns = STRIP_COLUMNS if depth == SHALLOW else STRIP_COLUMNS // 2
-    before = MAX_FILLS * FILL_BYTES + TARGET_BYTES
-    return lambda _in_width, out_width: before + 16 * depth * (max(min(out_width, columns), 2) + 2)
+def _strip_bytes_stride_1(_in_width: int, out_width: int) -> int:
+    deep = out_width if out_width <= STRIP_COLUMNS // 2 else STRIP_COLUMNS // 3
+    shallow = min(out_width, STRIP_COLUMNS)
+    words = max(DEEP * (max(deep, 2) + 2), SHALLOW * (max(shallow, 2) + 2))
+    return MAX_FILLS * FILL_BYTES + TARGET_BYTES + 16 * words
 
 
 def _strip_bytes_stride_2(_in_width: int, out_width: int) -> int:

@@ -118,7 +118,7 @@ def lower_planes(
         header=HEADER,
         params_type="mcu_depthwise_planes_params",
         params=(
-            f"{{.base = {parameters(len(channels), constants, 1)}, .size = {size}, "
+            f"{{.base = {parameters(len(channels), constants)}, .size = {size}, "
             f".stride = {stride}, .columns = {tile.columns}}}"
         ),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
