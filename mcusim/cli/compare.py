@@ -50,9 +50,9 @@ def command(
     from mcusim.report import compare
     from mcusim.report.canvas import open_console
 
-    if len(subjects) < 2:
+    parsed = [subject for text in subjects for subject in kinds.expand(kinds.parse(text), input_in)]
+    if len(parsed) < 2:
         raise UsageError("compare needs at least two things to compare")
-    parsed = [kinds.parse(text) for text in subjects]
     target = chip_at(chip, clock, wait_states)
     arrays = [read_array(path) for path in inputs] if inputs else None
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:

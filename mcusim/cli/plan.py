@@ -181,6 +181,7 @@ def _all_schedules(
     if not specs:
         specs = _frontier(candidates(graph, input_in=input_in or "sram"))
         specs.insert(1, "stream")
+        return [_planned(graph, chip, s, input_in) for s in specs] + _proposed(graph, chip, input_in)
     return [_planned(graph, chip, spec, input_in) for spec in specs]
 
 
@@ -196,11 +197,29 @@ def _frontier(found: Sequence[Candidate]) -> list[str]:
 
 def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> PlannedSchedule:
     from mcusim.compiler.analysis import schedule_macs
-    from mcusim.compiler.memory_plan import plan_memory
+    from mcusim.compiler.program import make_program
     from mcusim.compiler.schedule import parse_spec
     from mcusim.report.plan import PlannedSchedule
 
     schedule = parse_spec(spec, graph, input_in, chip.sram.size)
-    plan = plan_memory(graph, schedule)
-    fits = plan.arena_bytes <= chip.sram.size
-    return PlannedSchedule(spec, plan.arena_bytes, schedule_macs(graph, schedule), fits)
+    plan = make_program(graph, schedule).plan
+    macs, fits = schedule_macs(graph, schedule), plan.sram_bytes <= chip.sram.size
+    return PlannedSchedule(spec, plan.sram_bytes, plan.lower_bound_bytes, macs, fits)
+
+
+def _proposed(graph: Graph, chip: Chip, input_in: InputIn | None) -> list[PlannedSchedule]:
+    from mcusim.compiler.analysis import schedule_macs
+    from mcusim.compiler.proposals import proposals
+    from mcusim.report.plan import PlannedSchedule
+
+    return [
+        PlannedSchedule(
+            found.spec,
+            found.plan.sram_bytes,
+            found.plan.lower_bound_bytes,
+            schedule_macs(graph, found.schedule),
+            found.plan.sram_bytes <= chip.sram.size,
+            found.cycles,
+        )
+        for found in proposals(graph, input_in or "sram")
+    ]

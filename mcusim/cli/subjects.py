@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mcusim.trace import Trace
 
 ZOO = "zoo:"
+FRONT = "front"
+"""The specification that stands for all schedules that ``plan`` proposes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ def parse(text: str) -> Subject:
     if text.startswith(ZOO):
         return Subject(text, "build", model=text, spec="layer")
     raise UsageError(f"{text}: no such file, and not MODEL@SPEC with a model that is there")
+
+
+def expand(subject: Subject, input_in: InputIn | None = None) -> list[Subject]:
+    """MODEL@front as the schedules that ``plan`` proposes for MODEL, any other subject as it is."""
+    if subject.kind != "build" or subject.spec != FRONT:
+        return [subject]
+    from mcusim.cli import networks
+    from mcusim.compiler.proposals import proposals
+
+    found = proposals(networks.load(subject.model).graph, input_in or "sram")
+    return [replace(subject, text=f"{subject.model}@{one.spec}", spec=one.spec) for one in found]
 
 
 def _parse_file(text: str, path: Path) -> Subject:

@@ -37,12 +37,15 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class PlannedSchedule:
-    """A schedule's planned arena and MACs; ``fits`` says whether the chip's SRAM holds the arena."""
+    """A schedule's planned arena and scratch, what the fullest step needs of them, and MACs; ``fits`` says
+    whether the chip's SRAM holds them. ``cycles``: as far as they were estimated."""
 
     spec: str
-    arena_bytes: int
+    planned_bytes: int
+    bound_bytes: int
     macs: int
     fits: bool
+    cycles: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,22 +151,30 @@ def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
 
 
 def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
-    most = max(1, max(schedule.arena_bytes for schedule in sheet.schedules))
+    most = max(1, max(schedule.planned_bytes for schedule in sheet.schedules))
     table = Table.grid(padding=(0, 2, 0, 0))
-    for side in ("left", "right", "left", "right", "right", "left"):
-        table.add_column(justify="right" if side == "right" else "left", no_wrap=True)
-    table.add_row(*(Text(title, style="dim") for title in ("schedule", "arena", "", "MACs", "factor", "")))
+    titles = ("schedule", "planned", "", "bound", "lost", "MACs", "factor", "~Mcycles", "")
+    for title in titles:
+        table.add_column(justify="left" if title in ("", "schedule") else "right", no_wrap=True)
+    table.add_row(*(Text(title, style="dim") for title in titles))
     for schedule in sheet.schedules:
         style = "green" if schedule.fits else "red"
         table.add_row(
             Text(schedule.spec, style="bold"),
-            figures.kib(schedule.arena_bytes),
-            bar(schedule.arena_bytes / most, 24, blocks=blocks, style=style),
+            figures.kib(schedule.planned_bytes),
+            bar(schedule.planned_bytes / most, 12, blocks=blocks, style=style),
+            figures.kib(schedule.bound_bytes),
+            figures.count(max(0, schedule.planned_bytes - schedule.bound_bytes)),
             figures.count(schedule.macs),
             figures.ratio(schedule.macs, sheet.macs),
+            "" if schedule.cycles is None else f"{schedule.cycles / 1e6:.2f}",
             Text("fits" if schedule.fits else "too big", style=style),
         )
-    note = "The arena holds all activations, the input included; kernel scratch and stack come on top."
+    note = (
+        "Planned: arena and kernel scratch, the input included; the stack comes on top. Bound: what the "
+        "fullest step needs, so that no plan takes less; lost: bytes beyond it. auto:sram: the fastest "
+        "schedules for less and less SRAM, by estimated cycles, as far as the smallest."
+    )
     return Group(table, Text(note, style="dim"))
 
 

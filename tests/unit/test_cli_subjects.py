@@ -48,3 +48,12 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
 def test_the_firmwares_code_passes_through(reason: str, code: int, expected: int) -> None:
     trace = example_trace.changed(exit=Exit(reason=reason, code=code))
     assert run.exit_code(trace) == expected
+
+
+def test_the_front_stands_for_the_proposed_schedules() -> None:
+    """From the fastest to the smallest, each named as any command takes it."""
+    found = subjects.expand(subjects.parse("zoo:tiny@front"), "flash")
+    sizes = [int(subject.spec.removeprefix("auto:sram=").removesuffix("B")) for subject in found]
+    assert len(sizes) >= 2
+    assert sizes == sorted(sizes, reverse=True)
+    assert subjects.expand(subjects.parse("zoo:tiny@layer")) == [subjects.parse("zoo:tiny@layer")]

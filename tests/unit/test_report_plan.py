@@ -22,8 +22,8 @@ def sheet(*, published: tuple[PublishedFigure, ...] = ()) -> PlanSheet:
             PlannedLayer(1, "FULLY_CONNECTED", (1, 10), 10_000, 1024, 1034, False),
         ),
         schedules=(
-            PlannedSchedule("layer", 300_000, 40_000, False),
-            PlannedSchedule("patch:2x2@0", 100_000, 44_000, True),
+            PlannedSchedule("layer", 300_000, 299_000, 40_000, False),
+            PlannedSchedule("patch:2x2@0", 100_000, 100_000, 44_000, True, 2.5e6),
         ),
         published=published,
     )
@@ -39,8 +39,8 @@ def test_layers_schedules_and_stage_ends() -> None:
     text = rendered(sheet())
     assert "2 layers, 40,000 MACs, 1.4 KiB of weights and biases" in text
     assert re.search(r"0 +CONV_2D +8x8x16 +30,000 .* 448 B +293\.0 KiB .*@", text)
-    assert re.search(r"layer +293\.0 KiB .* 40,000 +1\.000x +too big", text)
-    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 44,000 +1\.100x +fits", text)
+    assert re.search(r"layer +293\.0 KiB .* 292\.0 KiB +1,000 +40,000 +1\.000x +too big", text)
+    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 97\.7 KiB +0 +44,000 +1\.100x +2\.50 +fits", text)
     dense = next(line for line in text.splitlines() if " DENSE " in line)
     assert "@" not in dense
 
