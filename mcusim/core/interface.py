@@ -308,12 +308,12 @@ class Core(Protocol):
     def jump(self, address: int, cycles: int) -> None:
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.
 
-        The registers are those behind it; the stack pointer may be that of another stack, or lie below a frame
-        of registers. A jump to the innermost return address is that return. Else, in an exception (xPSR), one
-        to a function's start enters its handler, to come back to where execution was, or to where the handler
-        before it would have, if nothing was unstacked in between. Else it leaves the exception that was entered
-        last, perhaps for another thread; if there is none, it calls the function that starts there, or returns
-        to an address on the shadow call stack.
+        The registers are those behind it; the stack pointer may be that of another stack, or lie below a
+        frame of registers. A jump to the innermost return address is that return. Else, in an exception
+        (xPSR), one to a function's start enters its handler, to come back to where execution was, or to where
+        the handler before it would have, if nothing was unstacked in between. Else it leaves the exception
+        that was entered last, perhaps for another thread; if there is none, it calls the function that starts
+        there, or returns to an address on the shadow call stack.
         """
 
     def finish(self, end: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from mcusim.timing.decode import decode_run
 from mcusim.timing.flash import CacheShape, FlashTiming
 from mcusim.timing.model import TimingModel
 
+EXAMPLES = int(os.environ.get("MCUSIM_EXAMPLES", "12"))
 FLASHES = [
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 4, 16), CacheShape(2, 1, 4), prefetch=True),
     FlashTiming((ORIGIN,), 0x8000, 0, CacheShape(4, 2, 8), CacheShape(0, 1, 8), prefetch=False),
@@ -54,7 +56,7 @@ def _recosted(bench: Bench) -> list[int]:
     return totals
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(programs())
 def test_native_equals_twin(text: str) -> None:
     with TemporaryDirectory() as folder:
