@@ -21,6 +21,7 @@ from mcusim.cli import (
     export,
     plan,
     recost,
+    redistribute,
     report,
     run,
     schema,
@@ -43,7 +44,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, build, plan, compare, sweep, report, recost, diff, export, chips, schema, demo):
+for _module in (
+    run,
+    build,
+    plan,
+    compare,
+    sweep,
+    redistribute,
+    report,
+    recost,
+    diff,
+    export,
+    chips,
+    schema,
+    demo,
+):
     app.command(_module.NAME)(_module.command)
 app.add_typer(timing.app)
 

@@ -69,6 +69,7 @@ def test_documented_options_are_those_of_the_commands(capsys: pytest.CaptureFixt
         "diff",
         "export",
         "sweep",
+        "redistribute",
         "report",
     }
     for command, synopsis in synopses:

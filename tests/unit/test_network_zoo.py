@@ -16,7 +16,7 @@ from mcusim.network import executor, load
 from mcusim.network.geometry import macs, macs_per_output, total_macs
 from mcusim.network.graph import Graph, OpKind
 from mcusim.network.zoo import ARCHITECTURES
-from mcusim.network.zoo.mobilenet_v2 import round_channels
+from mcusim.network.zoo.blocks import round_channels
 from mcusim.network.zoo.mobilenet_v2_rd import LAST_PATCH_OPERATOR
 
 SMALL = (
@@ -139,7 +139,8 @@ def test_redistribution_keeps_the_work() -> None:
 
 @pytest.mark.parametrize(
     ("model", "millions_of_macs", "millions_of_parameters"),
-    # The authors' code for B1; table 2 of Once-for-All (arXiv 1908.09791); table 3 of FBNet.
+    # Counted from the authors' block table (published for A1 only); the authors' README of December 2018;
+    # section 4.2 of the paper. Parameters: no publication of them could be opened again.
     [("zoo:mnasnet", 315, 4.4), ("zoo:proxylessnas", 320, 4.1), ("zoo:fbnet_a", 249, 4.3)],
 )
 def test_networks_of_searches_have_the_published_size(

@@ -14,8 +14,9 @@ work of the block that left (25.8 against 25.7 million MACs at 224x224) and a la
 from __future__ import annotations
 
 from mcusim.network.graph import Graph
+from mcusim.network.zoo.blocks import Block, Table, build_from_blocks
 from mcusim.network.zoo.builder import Builder
-from mcusim.network.zoo.mobilenet_v2 import BLOCKS, PARAMETERS, Block, build_from_blocks
+from mcusim.network.zoo.mobilenet_v2 import PARAMETERS, TABLE
 from mcusim.network.zoo.registry import Architecture
 
 LAST_PATCH_OPERATOR = 8
@@ -36,7 +37,8 @@ def redistributed(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
 def build(name: str, *, width: float, resolution: int, classes: int, softmax: int) -> Graph:
     """The network for a ``resolution`` x ``resolution`` x 3 image; the patch stage is operators 0 to 8."""
     net = Builder(name, "mobilenet_v2_rd")
-    return build_from_blocks(net, redistributed(BLOCKS), width, resolution, classes, softmax)
+    table = Table(redistributed(TABLE.blocks))
+    return build_from_blocks(net, table, width, resolution, classes, softmax)
 
 
 ARCHITECTURE = Architecture("mobilenet_v2_rd", "arXiv 2110.15352", PARAMETERS, build)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mcusim.errors import UsageError
 from mcusim.network.graph import Graph
+from mcusim.network.zoo.blocks import Table
 
 Value = int | float
 
@@ -39,12 +40,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A published network: ``build`` takes the graph's name and then the parameters by name."""
+    """A published network: ``build`` takes the graph's name and then the parameters by name. ``table`` if it
+    is one of inverted residuals."""
 
     name: str
     source: str
     parameters: tuple[Parameter, ...]
     build: Callable[..., Graph]
+    table: Table | None = None
 
     def values(self, query: str) -> dict[str, Value]:
         """Every parameter's value, from a query such as ``width=0.35&resolution=144``."""
