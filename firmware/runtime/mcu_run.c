@@ -28,7 +28,8 @@ static const int8_t *operand_row(const mcu_view *view, int32_t row, int32_t shif
 void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mcu_view *out,
              const mcu_rect *rect, void *scratch) {
     const int8_t *in_rows[MCU_MAX_ROWS];
-    const int8_t *in2_rows[MCU_MAX_OUT_ROWS];
+    /* Operators with two operands look at one row of each for a row of output. */
+    const int8_t **const in2_rows = in_rows + MCU_MAX_ROWS - MCU_MAX_OUT_ROWS;
     int8_t *out_rows[MCU_MAX_OUT_ROWS];
     const int32_t in_x0 = rect->x0 * op->stride_w - op->pad_left - in->x0;
     mcu_rows call = {
