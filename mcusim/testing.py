@@ -83,7 +83,7 @@ class Bench:
         graph = pruned.graph
         out = self.folder / str(len(self.built)) / f"{graph.name}.elf"
         target = chips.load(chip)
-        schedule = parse_spec(spec, graph, input_in, target.sram.size)
+        schedule = parse_spec(spec, graph, input_in, target.sram.size, target.clock_hz)
         return build(graph, schedule, target, out=out, toolchain=toolchain, provenance=pruned.provenance).elf
 
     def run(

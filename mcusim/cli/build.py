@@ -33,7 +33,7 @@ def command(
             "--schedule",
             "-s",
             metavar="SPEC",
-            help="layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, or a schedule file.",
+            help="layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, auto:ms=TIME, or a file.",
         ),
     ] = "layer",
     chip: ChipOption = DEFAULT_CHIP,
@@ -74,7 +74,7 @@ def command(
     out = output or Path(f"{graph.name}.elf")
     claim([out], force=force)
     target = chips.load(chip)
-    parsed = parse_spec(schedule, graph, input_in, target.sram.size)
+    parsed = parse_spec(schedule, graph, input_in, target.sram.size, target.clock_hz)
     built = build(
         graph,
         parsed,

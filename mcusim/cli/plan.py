@@ -111,7 +111,8 @@ def _draw(
     from mcusim.report.schedule_drawing import render
 
     files.claim([out], force=force)
-    schedule = parse_spec(spec, graph, input_in, chips.load(chip).sram.size)
+    target = chips.load(chip)
+    schedule = parse_spec(spec, graph, input_in, target.sram.size, target.clock_hz)
     render(drawing_of(graph, schedule, spec), open_console())
     if out is not None:
         files.write(out, dump(schedule))
@@ -201,7 +202,7 @@ def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> P
     from mcusim.compiler.schedule import parse_spec
     from mcusim.report.plan import PlannedSchedule
 
-    schedule = parse_spec(spec, graph, input_in, chip.sram.size)
+    schedule = parse_spec(spec, graph, input_in, chip.sram.size, chip.clock_hz)
     plan = make_program(graph, schedule).plan
     macs, fits = schedule_macs(graph, schedule), plan.sram_bytes <= chip.sram.size
     return PlannedSchedule(spec, plan.sram_bytes, plan.lower_bound_bytes, macs, fits)

@@ -143,7 +143,7 @@ def _build(subject: Subject, chip: Chip, folder: Path, input_in: InputIn | None)
     pruned = networks.load(subject.model)
     graph = pruned.graph
     out = folder / f"{graph.name}.elf"
-    schedule = parse_spec(subject.spec, graph, input_in, chip.sram.size)
+    schedule = parse_spec(subject.spec, graph, input_in, chip.sram.size, chip.clock_hz)
     return build(graph, schedule, chip, out=out, provenance=pruned.provenance).elf
 
 

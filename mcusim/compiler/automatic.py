@@ -1,11 +1,11 @@
-"""The fastest schedule that fits a memory: what ``auto`` means."""
+"""The fastest schedule that fits a memory, or the smallest that is fast enough: what ``auto`` means."""
 
 from __future__ import annotations
 
 import re
 
 from mcusim.compiler.build import DEFAULT_STACK_BYTES
-from mcusim.compiler.partition import BANDS, find_pieces, front, least_limit, stages_for
+from mcusim.compiler.partition import BANDS, cycles, find_pieces, front, least_limit, stages_for
 from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import InputIn, Schedule
 from mcusim.errors import ScheduleError, UsageError
@@ -16,6 +16,26 @@ STACK_BYTES = 850
 reserves DEFAULT_STACK_BYTES."""
 
 _LIMIT = re.compile(r"auto:sram=(\d+(?:\.\d+)?)(KiB|B)?")
+_TIME = re.compile(r"auto:ms=(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?)MHz)?")
+
+
+def cycles_of(spec: str, clock_hz: float | None) -> float | None:
+    """Cycles within which ``spec`` wants an inference: auto:ms=TIME at ``clock_hz``, or auto:ms=TIME@CLOCK;
+    None if it says nothing of time.
+
+    Raises UsageError if no clock is known, or the time cannot be read.
+    """
+    if not spec.startswith("auto:ms"):
+        return None
+    match = _TIME.fullmatch(spec)
+    if match is None:
+        raise UsageError(
+            f"schedule {spec!r} is not auto:ms=TIME or auto:ms=TIME@CLOCK, as in auto:ms=80@48MHz"
+        )
+    hertz = float(match[2]) * 1e6 if match[2] else clock_hz
+    if hertz is None:
+        raise UsageError("how many cycles that are depends on the clock; name it as in auto:ms=80@48MHz")
+    return float(match[1]) / 1000 * hertz
 
 
 def limit_of(spec: str, sram_bytes: int | None) -> int:
@@ -48,3 +68,23 @@ def automatic_schedule(graph: Graph, input_in: InputIn, limit: int, name: str = 
         f"no schedule of {graph.name} that mcusim knows fits {limit / 1024:.1f} KiB: activations alone take "
         f"{least_limit(pieces, count) / 1024:.1f} KiB, kernels and stack come on top"
     )
+
+
+def timely_schedule(graph: Graph, input_in: InputIn, limit: float, name: str) -> Schedule:
+    """The schedule of the fewest bytes whose cycles, estimated at zero wait states, are at most ``limit``.
+
+    Raises ScheduleError if none is as fast, UnsupportedError for what no kernel computes.
+    """
+    pieces = find_pieces(graph, input_in, bands=BANDS, lowered=lower_all(graph))
+    best = None
+    for cover in front(pieces, len(graph.operators)):
+        needed = cycles(cover)
+        if needed > limit:
+            if best is None:
+                raise ScheduleError(
+                    f"no schedule of {graph.name} that mcusim knows is done within {limit / 1e6:.1f} million "
+                    f"cycles: the fastest is estimated at {needed / 1e6:.1f} million"
+                )
+            break
+        best = cover
+    return Schedule(name=name, input_in=input_in, stages=stages_for(graph, best or ()))

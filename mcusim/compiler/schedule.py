@@ -54,12 +54,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_spec(
-    spec: str, graph: Graph, input_in: InputIn | None = None, sram_bytes: int | None = None
+    spec: str,
+    graph: Graph,
+    input_in: InputIn | None = None,
+    sram_bytes: int | None = None,
+    clock_hz: float | None = None,
 ) -> Schedule:
-    """What ``spec`` means for ``graph``: layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, or a
-    JSON file's path.
+    """What ``spec`` means for ``graph``: layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE,
+    auto:ms=TIME, or a JSON file's path.
 
-    ``input_in`` overrides what a file says; the default is "sram". ``sram_bytes`` is what auto may use.
+    ``input_in`` overrides what a file says; the default is "sram". ``sram_bytes`` is what auto may use,
+    ``clock_hz`` the clock at which auto:ms counts.
     Raises UsageError if ``spec`` is not of these forms, ScheduleError if the network cannot be run so.
     """
     if spec == "layer":
@@ -70,13 +75,13 @@ def parse_spec(
     elif spec == "stream" or _BANDS_SPEC.fullmatch(spec):
         schedule = _streamed(spec, graph, input_in or "sram")
     elif spec.startswith("auto"):
-        schedule = _automatic(spec, graph, input_in or "sram", sram_bytes)
+        schedule = _automatic(spec, graph, input_in or "sram", sram_bytes, clock_hz)
     elif spec.endswith(".json"):
         schedule = load(Path(spec))
     else:
         raise UsageError(
             f"schedule {spec!r} is not layer, stream, bands:NUMBER@OPERATOR, patch:ROWSxCOLUMNS@OPERATOR, "
-            "auto, auto:sram=SIZE or a .json file"
+            "auto, auto:sram=SIZE, auto:ms=TIME or a .json file"
         )
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
@@ -97,10 +102,15 @@ def _streamed(spec: str, graph: Graph, input_in: InputIn) -> Schedule:
     return bands_schedule(graph, bands, last, input_in)
 
 
-def _automatic(spec: str, graph: Graph, input_in: InputIn, sram_bytes: int | None) -> Schedule:
+def _automatic(
+    spec: str, graph: Graph, input_in: InputIn, sram_bytes: int | None, clock_hz: float | None
+) -> Schedule:
     # It plans schedules, which are this module's documents.
-    from mcusim.compiler.automatic import automatic_schedule, limit_of
+    from mcusim.compiler.automatic import automatic_schedule, cycles_of, limit_of, timely_schedule
 
+    wanted = cycles_of(spec, clock_hz)
+    if wanted is not None:
+        return timely_schedule(graph, input_in, wanted, spec)
     return automatic_schedule(graph, input_in, limit_of(spec, sram_bytes), spec)
 
 

@@ -226,6 +226,25 @@ def test_auto_is_the_fastest_that_fits(graph: Graph) -> None:
         parse_spec("auto:sram=9KiB", graph, "flash")
 
 
+def test_auto_is_the_smallest_that_is_fast_enough() -> None:
+    """More time, fewer bytes; a millisecond of 48 MHz is two of 24 MHz."""
+    tiny = network.load("zoo:tiny")
+    arenas = []
+    for time in (7.2, 7.6, 9):
+        schedule = parse_spec(f"auto:ms={time}@48MHz", tiny, "flash")
+        assert schedule.stages == parse_spec(f"auto:ms={2 * time}", tiny, "flash", clock_hz=24e6).stages
+        arenas.append(make_program(tiny, schedule).plan.sram_bytes)
+    assert arenas[0] > arenas[1] > arenas[2]
+    with pytest.raises(ScheduleError, match=r"within 0\.0 million cycles: the fastest is estimated at 0\.\d"):
+        parse_spec("auto:ms=1@48MHz", tiny, "flash")
+
+
+@pytest.mark.parametrize(("spec", "sentence"), [("auto:ms=80", "the clock"), ("auto:ms=soon", "TIME@CLOCK")])
+def test_auto_needs_a_time_and_a_clock(graph: Graph, spec: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        parse_spec(spec, graph)
+
+
 @pytest.mark.parametrize("spec", ["auto", "auto:sram", "auto:sram=much", "autos"])
 def test_auto_needs_a_limit(graph: Graph, spec: str) -> None:
     with pytest.raises(UsageError, match="32KiB"):
