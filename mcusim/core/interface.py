@@ -27,6 +27,7 @@ class Stop(enum.IntEnum):
     AGAIN = 6  # nothing happened: emulation just has to be started again
     NULL = 7  # an access through a null pointer
     UNALIGNED = 8  # an access to an address at which the core faults, as it is not aligned
+    DEADLINE = 9  # the deadline that was set is reached, and nothing else stopped
 
 
 class Watch(enum.IntFlag):
@@ -304,6 +305,10 @@ class Core(Protocol):
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every access to an address that is not aligned stops (CCR.UNALIGN_TRP), not only those
         that always fault."""
+
+    def set_deadline(self, cycles: int) -> None:
+        """Stop with ``DEADLINE`` at the first end of a run at ``cycles`` or later, at the next block if that
+        is over; again and again until another deadline is set."""
 
     def jump(self, address: int, cycles: int) -> None:
         """The machine (not a branch) moves execution to ``address``, charging ``cycles``: exceptions.

@@ -28,7 +28,7 @@ from mcusim.timing.rules import CLASS_CYCLES
 if TYPE_CHECKING:
     from mcusim.timing.addressing import AccessEncoding
 
-ABI = 15
+ABI = 16
 _PARAMETERS, _KINDS = 64, 32
 
 
@@ -358,6 +358,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "mcusim_core_pause": (None, (_CORE, c_uint32)),
     "mcusim_core_note": (None, (_CORE, c_uint32, c_uint32, c_uint32, c_int32)),
     "mcusim_core_set_heap": (None, (_CORE, c_uint32, c_uint32)),
+    "mcusim_core_set_deadline": (None, (_CORE, c_uint64)),
     "mcusim_core_set_stack_limit": (None, (_CORE, c_uint32)),
     "mcusim_core_trap_unaligned": (None, (_CORE, c_int32)),
     "mcusim_core_jump": (None, (_CORE, c_uint32, c_uint64)),

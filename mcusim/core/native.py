@@ -200,6 +200,10 @@ class NativeCore:
         """The lowest address that the main stack may have."""
         self._library.mcusim_core_set_stack_limit(self._handle, limit)
 
+    def set_deadline(self, cycles: int) -> None:
+        """Stop at the end of the run, or before the block, that comes at ``cycles`` or later."""
+        self._library.mcusim_core_set_deadline(self._handle, cycles)
+
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every unaligned access stops."""
         self._library.mcusim_core_trap_unaligned(self._handle, traps)

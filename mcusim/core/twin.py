@@ -79,6 +79,7 @@ class TwinCore:
         self._memory = AccessTracker(uc, spec, self._waits_for, self._refuse, lambda: self._cycles)
         self._calls = CallState(self._by_start, spec.areas, self._memory)
         self._costs: dict[tuple[int, int, bool, int], RunCost] = {}
+        self._deadline = (1 << 64) - 1
         self._reset(0, 0)
         self._hook: int | None = uc.hook_add(UC_HOOK_BLOCK, self._on_block)
 
@@ -144,6 +145,10 @@ class TwinCore:
     def set_stack_limit(self, limit: int) -> None:
         """The lowest address that the main stack may have."""
         self._calls.stacks.all[0].limit = limit
+
+    def set_deadline(self, cycles: int) -> None:
+        """Stop at the end of the run, or before the block, that comes at ``cycles`` or later."""
+        self._deadline = cycles
 
     def trap_unaligned(self, traps: bool) -> None:
         """Whether every unaligned access stops."""
@@ -287,6 +292,9 @@ class TwinCore:
             if self._stop_state.stop is not Stop.NONE:
                 size = 0
         self._block = address
+        if self._cycles >= self._deadline and self._stop_state.stop is Stop.NONE:
+            self._stop(Stop.DEADLINE, 0)
+            size = 0
         self._end += size
         if size:
             self._memory.liveness.advance()
@@ -322,6 +330,8 @@ class TwinCore:
             self._stop(Stop.UNDECODED, blamed, blamed)
         if self._spec.cycle_limit and self._cycles >= self._spec.cycle_limit:
             self._stop(Stop.CYCLES, 0)
+        elif self._cycles >= self._deadline and self._stop_state.stop is Stop.NONE:
+            self._stop(Stop.DEADLINE, 0)
 
     def _waits_for(self, pc: int, address: int, size: int, store: bool) -> None:
         """An access of the run took longer: data that are not aligned (rule 14), constants in flash."""

@@ -49,12 +49,14 @@ class AccessClock:
         self._code = code
         self._operands: dict[tuple[int, int], Sequence[MemoryOperand]] = {}
         self._access: tuple[int, bool] | None = None
+        self._answer: int | None = None
         self._last: tuple[int, int, int] = (0, 0, 0)
         """Cycles at the block's start, the block, and the instruction that asked last in it."""
 
     def open(self, address: int, *, store: bool) -> None:
         """A device is asked for ``address``."""
         self._access = address, store
+        self._answer = None
 
     def close(self) -> None:
         """The device has answered."""
@@ -64,7 +66,11 @@ class AccessClock:
         """Cycles up to the instruction that makes the open access; up to its block if there is none."""
         if self._access is None:
             return self._core.cycles
-        address, store = self._access
+        if self._answer is None:
+            self._answer = self._cycles(*self._access)
+        return self._answer
+
+    def _cycles(self, address: int, store: bool) -> int:
         start, end = self._core.block
         before = self._core.cycles
         behind = self._last[2] if self._last[:2] == (before, start) else 0

@@ -32,8 +32,10 @@ from mcusim.machine.access_clock import AccessClock
 from mcusim.machine.devices import Bus, Device, Platform
 from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
+from mcusim.machine.devices.nvic import InterruptController
 from mcusim.machine.devices.scb import SystemControlBlock
 from mcusim.machine.devices.systick import SysTick
+from mcusim.machine.exceptions import SVCALL, Exceptions
 from mcusim.machine.faults import NULL_BYTES, Access, Blame
 from mcusim.machine.heap import Heap, allocator
 from mcusim.machine.memory import DebugPort, Memory
@@ -226,6 +228,9 @@ class Machine:
             return Event(EventKind.ENTERED, state.address)
         if state.stop is Stop.RETURNED:
             return Event(EventKind.RETURNED, state.address)
+        if state.stop is Stop.DEADLINE:
+            self._pc = self._exceptions.take_due(self._pc)
+            return None
         chain = self.core.call_chain
         if state.stop is not Stop.NONE:
             was_made = state.stop not in (Stop.NULL, Stop.UNALIGNED)
@@ -267,6 +272,12 @@ class Machine:
     def _after_interrupt(self, number: int) -> Event | None:
         if number == INTERRUPT_BKPT and self._halfword(self._pc) == semihosting.BREAKPOINT:
             return self._serve_semihosting()
+        if number == INTERRUPT_SVC and self._exceptions.may_take(SVCALL):
+            self._pc = self._exceptions.enter(SVCALL, self._pc)
+            return None
+        if number == INTERRUPT_EXCEPTION_RETURN and self._exceptions.active:
+            self._pc = self._exceptions.leave(self._pc)
+            return None
         chain = self.core.call_chain
         self.core.finish(self._pc)
         if number == INTERRUPT_BKPT:
@@ -311,8 +322,20 @@ class Machine:
         chain = self.core.call_chain
         self.core.finish(self._pc)
         if self._halfword(self._pc - 2) == WFI:
+            awake = self._exceptions.sleep(self._pc)
+            if awake is not None:
+                self._pc = awake
+                return
             raise self._blame.said("the core sleeps and nothing can wake it", self._pc - 2, chain)
         raise FaultError(f"emulation stopped without a reason {self._blame.place(self._pc, chain)}")
+
+    def _handler(self, number: int) -> int | None:
+        """Where the vector table has an exception's handler, None if there is no function."""
+        vector = self.memory.read(self._exceptions.control.vector_table + 4 * number, 4) or bytes(4)
+        address = int.from_bytes(vector, "little")
+        start = address & ~1
+        is_code = any(f.start <= start < f.end for f in self.spec.functions) or not self.spec.functions
+        return start if address & 1 and is_code else None
 
     def _halfword(self, address: int) -> int:
         return int.from_bytes(self.memory.read(address, 2) or b"\0\0", "little")
@@ -388,12 +411,13 @@ class Machine:
 
     def _map_devices(self, chip: Chip) -> None:
         platform = Platform(self._clock.cycles, self._warn, self._request_reset, self.core.trap_unaligned)
-        devices: list[Device] = [
-            CoreDebug(),
-            SystemControlBlock(platform, self._reset_vtor(chip)),
-            CycleCounterUnit(platform),
-            SysTick(platform),
-        ]
+        control = SystemControlBlock(platform, self._reset_vtor(chip))
+        interrupts, timer = InterruptController(platform), SysTick(platform)
+        devices: list[Device] = [CoreDebug(), control, CycleCounterUnit(platform), timer, interrupts]
+        self._exceptions = Exceptions(
+            self._engine, self.port, self.core, self._handler, control, interrupts, timer
+        )
+        platform.exceptions_changed = self._exceptions.changed
         self._map_bus(PPB_START, PPB_SIZE, Bus(PPB_START, devices, platform))
         for region in chip.regions:
             if region.kind == "peripheral":

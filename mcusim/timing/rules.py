@@ -66,6 +66,9 @@ class Parameter(enum.IntEnum):
     SYSTEM_INTERVAL = 42
     SYSTEM_DATA = 43
     ADDRESS_FROM_VMOV = 44
+    EXCEPTION_ENTRY = 45
+    EXCEPTION_RETURN = 46
+    TAIL_CHAIN = 47
 
 
 class Status(enum.StrEnum):
@@ -286,6 +289,16 @@ RULES: Sequence[Rule] = (
     _sure(19, _P.FP_LOAD_DOUBLE, "VLDR, double word", 3, "TRM", _S.DOCUMENTED),
     Rule(19, _P.FP_STORE, "VSTR, single", 1, 1, 2, "schedule; the TRM says 2", _S.KEPT),
     _sure(19, _P.FP_STORE_DOUBLE, "VSTR, double word", 3, "TRM", _S.DOCUMENTED),
+    _sure(
+        20,
+        _P.EXCEPTION_ENTRY,
+        "Exception: from the run that it interrupts to its handler's first instruction",
+        12,
+        "TRM",
+        _S.DOCUMENTED,
+    ),
+    Rule(20, _P.EXCEPTION_RETURN, "Return from an exception", 10, 10, 12, "TRM", _S.DOCUMENTED),
+    _sure(20, _P.TAIL_CHAIN, "From an exception to the next, without unstacking", 6, "TRM", _S.DOCUMENTED),
     Rule(
         21,
         _P.SYSTEM,

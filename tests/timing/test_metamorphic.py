@@ -46,8 +46,8 @@ BODY = st.lists(st.integers(0, len(INSTRUCTIONS) - 1), min_size=1, max_size=30)
 BASES = st.sampled_from([0x1000, 0x1002, 0x20000000, 0x20000002])
 VARIANT = st.sampled_from(sorted(VARIANTS))
 WITHOUT_BLOCKS = st.sampled_from(sorted(name for name in VARIANTS if not VARIANTS[name].blocked))
-"""Where the fetch unit is kept from some cycles, other code may meet them by better luck: padding saves a cycle
-in one of some hundred programs."""
+"""Where the fetch unit is kept from some cycles, other code may meet them by better luck: padding saves a
+cycle in one of some hundred programs."""
 
 
 @pytest.fixture(scope="module")

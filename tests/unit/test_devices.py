@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from mcusim.machine.devices.bus import Bus, Platform
 from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
+from mcusim.machine.devices.nvic import InterruptController
 from mcusim.machine.devices.scb import SystemControlBlock
-from mcusim.machine.devices.systick import SysTick
+from mcusim.machine.devices.systick import FAR_OFF, RVR, SysTick
 
 
 @dataclass
@@ -66,11 +67,31 @@ def test_systick_equals_a_counter_stepped_by_hand(reload: int, steps: list[int])
         flag = False
 
 
-def test_systick_interrupt_is_warned_about() -> None:
+def test_systick_tells_when_it_ends() -> None:
     clock = Clock()
-    SysTick(clock.platform()).write(0, 3)
-    assert len(clock.sentences) == 1
-    assert "SysTick" in clock.sentences[0]
+    timer = SysTick(clock.platform())
+    timer.write(RVR, 99)
+    timer.write(0, 1)
+    assert timer.next_end() == FAR_OFF
+    timer.write(0, 3)
+    assert timer.next_end() == clock.now + 100
+    clock.now += 40
+    assert timer.next_end() == clock.now + 60
+    clock.now += 60
+    assert timer.next_end() == clock.now + 100
+
+
+def test_the_interrupt_controller_keeps_what_is_enabled_pending_and_urgent() -> None:
+    clock = Clock()
+    controller = InterruptController(clock.platform())
+    controller.write(0x004, 1 << 3)
+    controller.write(0x104, 1 << 3 | 1 << 4)
+    controller.write(0x184, 1 << 4)
+    controller.write(0x320, 0xFF << 24)
+    assert (controller.read(0x004), controller.read(0x084), controller.read(0x104)) == (8, 8, 8)
+    assert (controller.enabled, controller.pending) == ({16 + 35}, {16 + 35})
+    assert controller.priority(16 + 35) == 0xF0
+    assert (controller.read(0x000), controller.read(0x3E8)) == (0, 0)
 
 
 def test_control_block_masks_and_reset_request() -> None:

@@ -14,6 +14,8 @@ struct mcusim_core {
     uint64_t cycles;
     uint64_t instructions;
     uint64_t cycle_limit;
+    uint64_t deadline;
+    uint64_t next_limit; /* the earlier of the two */
     mcusim_spec spec;
     size_t hook;
     uint32_t sp;
@@ -161,6 +163,15 @@ static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
     return waited;
 }
 
+/* A watch comes before a deadline, which is then reached again at the next run. */
+static void reach_limit(mcusim_core *core) {
+    if (core->cycles >= core->cycle_limit) {
+        stop(core, STOP_CYCLES, 0, 0);
+    } else if (core->stop.stop == STOP_NONE) {
+        stop(core, STOP_DEADLINE, 0, 0);
+    }
+}
+
 static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
     const run_key key = {core->start, end, next, core->calls.current, access_take_outcomes(&core->memory)};
     run_edge *edge = runs_find(&core->runs, &key);
@@ -170,8 +181,8 @@ static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
     if (edge->attention) {
         attend(core, edge);
     }
-    if (core->cycles >= core->cycle_limit) {
-        stop(core, STOP_CYCLES, 0, 0);
+    if (core->cycles >= core->next_limit) {
+        reach_limit(core);
     }
 }
 
@@ -222,6 +233,10 @@ static void on_block(void *engine, uint64_t address, uint32_t size, void *user) 
         }
     }
     core->block = block;
+    if (core->cycles >= core->next_limit) {
+        reach_limit(core);
+        return;
+    }
     advance(core);
     if (!access_enter_block(&core->memory, block, size)) {
         stop(core, STOP_AGAIN, block, 0);
@@ -242,6 +257,7 @@ mcusim_core *mcusim_core_new(const mcusim_spec *spec) {
     mcusim_core *core = allocate_zeroed(1, sizeof *core);
     core->spec = *spec;
     core->cycle_limit = spec->cycle_limit ? spec->cycle_limit : UINT64_MAX;
+    mcusim_core_set_deadline(core, UINT64_MAX);
     for (uint32_t i = 0; i < spec->function_count; ++i) {
         core->may_be_entry[filter_slot(spec->functions[i].start)] = 1;
     }
@@ -314,6 +330,11 @@ void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t
 
 void mcusim_core_set_heap(mcusim_core *core, uint32_t start, uint32_t end) {
     access_set_heap(&core->memory, start, end);
+}
+
+void mcusim_core_set_deadline(mcusim_core *core, uint64_t cycles) {
+    core->deadline = cycles;
+    core->next_limit = cycles < core->cycle_limit ? cycles : core->cycle_limit;
 }
 
 void mcusim_core_set_stack_limit(mcusim_core *core, uint32_t limit) {

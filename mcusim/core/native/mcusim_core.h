@@ -15,7 +15,7 @@
 #define MCUSIM_API __attribute__((visibility("default")))
 #endif
 
-#define MCUSIM_CORE_ABI 15
+#define MCUSIM_CORE_ABI 16
 
 enum { MCUSIM_PARAMETERS = 64, MCUSIM_KINDS = 32, MCUSIM_FLASH_STARTS = 2, MCUSIM_FLASH_AHEAD = 16 };
 
@@ -29,6 +29,7 @@ typedef enum {
     STOP_AGAIN,
     STOP_NULL,
     STOP_UNALIGNED,
+    STOP_DEADLINE,
 } mcusim_stop;
 
 enum { WATCH_STOP = 1, WATCH_LAYER = 2 };
@@ -311,6 +312,9 @@ MCUSIM_API void mcusim_core_pause(mcusim_core *core, uint32_t pc);
 MCUSIM_API void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size,
                                  int32_t store);
 MCUSIM_API void mcusim_core_set_heap(mcusim_core *core, uint32_t start, uint32_t end);
+/* Stop at the first end of a run at `cycles` or later, at the next block if that is over; again until another
+ * deadline is set. */
+MCUSIM_API void mcusim_core_set_deadline(mcusim_core *core, uint64_t cycles);
 MCUSIM_API void mcusim_core_set_stack_limit(mcusim_core *core, uint32_t limit);
 MCUSIM_API void mcusim_core_trap_unaligned(mcusim_core *core, int32_t traps);
 MCUSIM_API void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles);

@@ -15,13 +15,15 @@ class Platform:
 
     ``cycles`` reads the live cycle counter; ``warn`` notes a sentence once; ``reset_requested`` is called
     when the firmware asks for a system reset, ``trap_unaligned`` when it says whether every access to an
-    address that is not aligned is to fault.
+    address that is not aligned is to fault, ``exceptions_changed`` when other exceptions may be
+    pending, or the timer has been set.
     """
 
     cycles: Callable[[], int]
     warn: Callable[[str], None]
     reset_requested: Callable[[], None] = field(default=lambda: None)
     trap_unaligned: Callable[[bool], None] = field(default=lambda _: None)
+    exceptions_changed: Callable[[], None] = field(default=lambda: None)
 
 
 class Device(Protocol):

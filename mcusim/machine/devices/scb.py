@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 from mcusim.machine.devices.bus import Platform
 
-AIRCR = 0x0C
+ICSR, VTOR, AIRCR, SHPR1 = 0x04, 0x08, 0x0C, 0x18
+SHPR_FIRST = 4
+"""The exception whose priority is the first byte of SHPR1."""
+PENDABLE = {14: (28, 27), 15: (26, 25)}
+"""PendSV and SysTick: bits of ICSR that pend them and that clear that."""
 VECTKEY = 0x05FA
 VECTKEY_READ = 0xFA05
 SYSRESETREQ = 1 << 2
@@ -29,12 +33,12 @@ class Register:
 
 REGISTERS = {
     0x00: Register("CPUID", 0x410F_C241),
-    0x04: Register("ICSR", 0),
-    0x08: Register("VTOR", 0, 0xFFFF_FF80),
+    ICSR: Register("ICSR", 0),
+    VTOR: Register("VTOR", 0, 0xFFFF_FF80),
     AIRCR: Register("AIRCR", VECTKEY_READ << 16, 0x0000_0700),
     0x10: Register("SCR", 0, 0x16),
     CCR: Register("CCR", 0x200, 0x31B),
-    0x18: Register("SHPR1", 0, 0x00FF_FFFF),
+    SHPR1: Register("SHPR1", 0, 0x00FF_FFFF),
     0x1C: Register("SHPR2", 0, 0xFF00_0000),
     0x20: Register("SHPR3", 0, 0xFFFF_0000),
     0x24: Register("SHCSR", 0, 0x0007_0000),
@@ -56,7 +60,8 @@ REGISTERS = {
 
 
 class SystemControlBlock:
-    """Holds what is written; a system reset request ends the run."""
+    """Holds what is written; a system reset request ends the run. ``pending``: numbers of system exceptions,
+    which the machine takes."""
 
     base = 0xE000_ED00
     size = 0x300
@@ -64,15 +69,32 @@ class SystemControlBlock:
     def __init__(self, platform: Platform, vector_table: int) -> None:
         self._platform = platform
         self._values = {offset: register.reset for offset, register in REGISTERS.items()}
-        self._values[0x08] = vector_table & REGISTERS[0x08].writable
+        self._values[VTOR] = vector_table & REGISTERS[VTOR].writable
+        self.pending: set[int] = set()
+
+    @property
+    def vector_table(self) -> int:
+        """Its address."""
+        return self._values[VTOR]
+
+    def priority(self, number: int) -> int:
+        """Of a system exception, by SHPR1 to SHPR3; low is urgent. Numbers below 4 have fixed ones."""
+        if number < SHPR_FIRST:
+            return -number
+        offset, byte = divmod(number - SHPR_FIRST, 4)
+        return self._values[SHPR1 + 4 * offset] >> 8 * byte & 0xFF
 
     def read(self, offset: int) -> int | None:
+        if offset == ICSR:
+            return sum(1 << bit for number, (bit, _) in PENDABLE.items() if number in self.pending)
         return self._values.get(offset)
 
     def write(self, offset: int, value: int) -> bool:
         register = REGISTERS.get(offset)
         if register is None:
             return False
+        if offset == ICSR:
+            self._pend(value)
         if offset == AIRCR:
             if value >> 16 != VECTKEY:
                 return True
@@ -82,4 +104,14 @@ class SystemControlBlock:
         self._values[offset] = kept | value & register.writable
         if offset == CCR:
             self._platform.trap_unaligned(bool(value & UNALIGN_TRP))
+        if offset in (SHPR1, SHPR1 + 4, SHPR1 + 8):
+            self._platform.exceptions_changed()
         return True
+
+    def _pend(self, value: int) -> None:
+        for number, (set_bit, clear_bit) in PENDABLE.items():
+            if value >> set_bit & 1:
+                self.pending.add(number)
+            elif value >> clear_bit & 1:
+                self.pending.discard(number)
+        self._platform.exceptions_changed()

@@ -1,4 +1,4 @@
-"""The system timer, as a counter.
+"""The system timer.
 
 Arm DDI 0403 (ARMv7-M ARM), B3.3: counts down from RVR to 0 and reloads, a period of RVR + 1 cycles.
 """
@@ -9,12 +9,13 @@ from mcusim.machine.devices.bus import Platform
 
 CSR, RVR, CVR, CALIB = 0x0, 0x4, 0x8, 0xC
 ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
+FAR_OFF = (1 << 64) - 1
 COUNTER_MASK = 0x00FF_FFFF
 CALIB_NOREF_SKEW = 0xC000_0000
 
 
 class SysTick:
-    """Its value follows the cycle counter; the exception is not delivered, which a warning says."""
+    """Its value follows the cycle counter; the machine pends its exception when ``next_end`` is reached."""
 
     base = 0xE000_E010
     size = 0x10
@@ -39,18 +40,24 @@ class SysTick:
         self._advance()
         if offset == CSR:
             self._control = value & (ENABLE | TICKINT)
-            if value & TICKINT:
-                self._platform.warn("SysTick asks for its interrupt, which mcusim does not deliver")
         elif offset == RVR:
             self._reload = value & COUNTER_MASK
         elif offset == CVR:
             # Any write clears the counter and COUNTFLAG; the next tick reloads.
             self._value = 0
             self._wrapped = False
+        self._platform.exceptions_changed()
         return offset in (CSR, RVR, CVR, CALIB)
 
+    def next_end(self) -> int:
+        """The cycle in which the counter next gets to 0 and pends its exception; far off if it does not."""
+        self._advance()
+        if self._control & (ENABLE | TICKINT) != ENABLE | TICKINT or not self._reload:
+            return FAR_OFF
+        return self._since + (self._value or self._reload + 1)
+
     def _advance(self) -> None:
-        now = self._platform.cycles()
+        now = max(self._since, self._platform.cycles())
         elapsed, self._since = now - self._since, now
         if not self._control & ENABLE or not self._reload or not elapsed:
             return
