@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(shell find mcusim -name '*.c' -o -name '*.h')
 
-.PHONY: help demo test lint format pictures schema clean
+.PHONY: help demo test lint format pictures papers schema clean
 
 help:
 	@echo 'make demo      build and run a network layer by layer and in patches, and compare the two'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint      check style, types and architecture'
 	@echo 'make format    format Python and C'
 	@echo 'make pictures  draw the pictures of the README again, from real runs'
+	@echo 'make papers    build and run the networks of publications, and write docs/papers.md'
 	@echo 'make schema    write docs/trace.schema.json again'
 
 demo: $(VENV)/.installed
@@ -35,6 +36,10 @@ format: $(VENV)/.installed-dev
 
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py
+
+papers: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[sweep]'
+	$(BIN)/python benchmarks/papers.py
 
 schema: $(VENV)/.installed
 	$(BIN)/mcusim schema > docs/trace.schema.json
