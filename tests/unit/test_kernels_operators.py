@@ -111,6 +111,18 @@ def test_depthwise_with_large_squares(
     assert lowered.kernel in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [3, 5, 7, 9])
+def test_narrower_rows_of_a_patch_need_no_more_scratch(size: int, stride: int) -> None:
+    rng = np.random.default_rng(size)
+    window = Window(size, size, stride, stride, Padding(1, 1, 1, 1))
+    weights = rng.integers(-127, 128, (1, size, size, 4), np.int8)
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, (40, 40, 4), Activation.NONE, 9)
+    lowered = lower(graph, graph.operators[0])
+    sizes = [lowered.scratch_bytes(stride * width + size, width) for width in range(1, 41)]
+    assert sizes == sorted(sizes)
+
+
 @given(st.integers(1, 25), st.integers(1, 30), st.integers(1, 2), ACTIVATIONS, SEEDS)
 @settings(max_examples=40, deadline=None)
 def test_depthwise_along_one_column(

@@ -12,7 +12,7 @@
  * w2, of which come two words of doubled weights, (w0, w1) and (w1, w2); then its doubled bias with the
  * input's zero point folded in, and its mcu_scale.
  * Scratch: 200 bytes for where inputs come from and outputs go; 16 bytes a column and word of depth, for at
- * most MCU_STRIP output columns (a third of them where the strip is deep, or a half if that is the row) and 2
+ * most MCU_STRIP output columns (8 of them where the strip is deep, or 10 if that is all of the row) and 2
  * more, at least 4.
  *
  * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
@@ -23,7 +23,7 @@
 enum { STREAM_WORDS = 7, SHALLOW = 2, DEEP = 5, MAX_PAIRS = DEEP - 1 };
 
 /* Output columns of a deep strip: of rows up to NARROW, and of wider ones. */
-enum { NARROW = MCU_STRIP / 2, WIDE = MCU_STRIP / 3 };
+enum { NARROW = 10, WIDE = 8 };
 
 /* Two output rows: the upper one's next output of a strip's first channel, and how far below it the lower
  * one's is. A single row has below 0: what is not wanted is written first. */

@@ -30,6 +30,9 @@ SHALLOW, DEEP = 2, 5
 """Words of a channel in a column of a strip of ``depthwise_3x3_s1.c``: one more than pairs of rows a call."""
 
 
+DEEP_COLUMNS = 10
+"""NARROW of ``depthwise_3x3_s1.c``: the most output columns of a deep strip, those of a row of so many."""
+
 TARGET_BYTES = 80
 """Of the scratch of ``depthwise_3x3_s1.c``, for where outputs go."""
 
@@ -185,8 +188,7 @@ def _any_parameters(channels: int, constants: MatrixConstants, window: Window) -
 
 
 def _strip_bytes_stride_1(_in_width: int, out_width: int) -> int:
-    deep = out_width if out_width <= STRIP_COLUMNS // 2 else STRIP_COLUMNS // 3
-    shallow = min(out_width, STRIP_COLUMNS)
+    deep, shallow = min(out_width, DEEP_COLUMNS), min(out_width, STRIP_COLUMNS)
     words = max(DEEP * (max(deep, 2) + 2), SHALLOW * (max(shallow, 2) + 2))
     return MAX_FILLS * FILL_BYTES + TARGET_BYTES + 16 * words
 
