@@ -17,7 +17,8 @@ image lies in flash. *Counted* is the peak by MCUNetV2's rules: depthwise convol
 projections nor residual additions counted, nor the image while patches run. *Measured* is everything in
 SRAM during a simulated run: activations, kernel scratch, stack and static data. An empty cell is one for
 which nothing is published, or that the rules do not cover. Weights are the zoo's
-noise; what is compared is memory, work and time, not accuracy.
+noise; what is compared is memory, work and time, not accuracy. Runs are of the day they were recorded:
+kernels that have changed since show here when they are measured again.
 
 | publication | what could be opened |
 |---|---|
