@@ -140,7 +140,7 @@ def test_redistribution_keeps_the_work() -> None:
 @pytest.mark.parametrize(
     ("model", "millions_of_macs", "millions_of_parameters"),
     # Counted from the authors' block table (published for A1 only); the authors' README of December 2018;
-    # section 4.2 of the paper. Parameters: no publication of them could be opened again.
+    # a quotation of the paper. Parameters: no publication of them could be opened again.
     [("zoo:mnasnet", 315, 4.4), ("zoo:proxylessnas", 320, 4.1), ("zoo:fbnet_a", 249, 4.3)],
 )
 def test_networks_of_searches_have_the_published_size(
