@@ -4,8 +4,8 @@ Blocks as in the authors' ``fbnet_a`` (facebookresearch/mobile-vision, mobile_cv
 has both 1x1 convolutions, also without expansion; in three of them they are in two groups with the channels
 shuffled in between. Blocks that the search skipped are left out. An older definition of the authors' calls
 the thirteenth block ``ir_k5_e1`` beside an expansion of 3; here it is 3, which gives the published 249
-million multiplications (read in a quotation of the paper, which could not be opened itself). Differences: none
-in shapes and work.
+million multiplications (read in a quotation of the paper, which could not be opened itself). Differences:
+none in shapes and work.
 """
 
 from __future__ import annotations
