@@ -19,10 +19,11 @@ from pathlib import Path
 
 from mcusim import chips, network
 from mcusim.compiler.build import build
-from mcusim.compiler.lowering import lower
+from mcusim.compiler.lowering import LoweredOp, Options, lower
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.geometry import macs
 from mcusim.network.graph import Graph, Operator, OpKind
+from mcusim.network.prune import prune
 from mcusim.simulate import simulate
 
 CHIP = "stm32l4r5"
@@ -40,18 +41,20 @@ MODELS = (
 
 @dataclass(frozen=True)
 class Work:
-    """What an operator has to do: elements in and out, multiply-accumulates, pixels out."""
+    """What an operator has to do: elements in and out, multiply-accumulates, pixels out, and whether its
+    outputs take two roundings."""
 
     inputs: int
     outputs: int
     macs: int
     pixels: int
+    rounds_twice: bool
 
 
 def matrix_bound(work: Work) -> float:
-    """gemm.c: 15 cycles for 16 MACs of pixel pairs, 19 of single pixels; 4 an output with one rounding."""
+    """gemm.c: 15 cycles for 16 MACs of pixel pairs, 19 of single pixels; 4 or 8 for an output's rounding."""
     step = 15 if work.pixels > 1 else 19
-    return work.macs * step / 16 + work.outputs * 4
+    return work.macs * step / 16 + work.outputs * (8 if work.rounds_twice else 4)
 
 
 def planes_bound(size: int, stride: int) -> float:
@@ -76,20 +79,21 @@ BOUNDS: dict[str, Callable[[Work], float]] = {
 }
 
 
-def work_of(graph: Graph, op: Operator) -> Work:
+def work_of(graph: Graph, op: Operator, lowered: LoweredOp) -> Work:
     output = graph.output_of(op)
     return Work(
         inputs=graph.input_of(op).elements,
         outputs=output.elements,
         macs=macs(graph, op),
         pixels=output.elements // output.shape[-1],
+        rounds_twice="mcu_one_twice" in lowered.params,
     )
 
 
-def line(graph: Graph, op: Operator, cycles: int) -> str:
+def line(graph: Graph, op: Operator, cycles: int, options: Options) -> str:
     """One row of the table."""
-    kernel = lower(graph, op).kernel
-    work = work_of(graph, op)
+    lowered = lower(graph, op, options)
+    kernel, work = lowered.kernel, work_of(graph, op, lowered)
     shape = "x".join(map(str, graph.input_of(op).shape[1:]))
     result = "x".join(map(str, graph.output_of(op).shape[1:]))
     rate = f"{work.macs / cycles:.2f}" if work.macs else "-"
@@ -101,25 +105,38 @@ def line(graph: Graph, op: Operator, cycles: int) -> str:
     )
 
 
-def table(model: Path) -> list[str]:
+def table(model: Path, options: Options, *, pruned: bool) -> list[str]:
     """All operators of a network, layer by layer, and its total."""
     graph = network.load(model)
+    if pruned:
+        graph = prune(graph).graph
     with tempfile.TemporaryDirectory() as folder:
-        built = build(graph, parse_spec("layer", graph), chips.load(CHIP), out=Path(folder) / "network.elf")
+        out = Path(folder) / "network.elf"
+        built = build(graph, parse_spec("layer", graph), chips.load(CHIP), out=out, options=options)
         result = simulate(built.elf, CHIP, memory=False)
     if result.error is not None:
         raise SystemExit(f"{model.name}: {result.error}")
     cycles = {layer.index: layer.cycles for layer in result.trace.layers}
-    rows = [line(graph, op, cycles[op.index]) for op in graph.operators if op.kind is not OpKind.RESHAPE]
+    rows = [
+        line(graph, op, cycles[op.index], options) for op in graph.operators if op.kind is not OpKind.RESHAPE
+    ]
     total = result.trace.totals.cycles
-    text = result.trace.firmware.text_bytes
-    return [*rows, f"     {graph.name}: {total / 1e6:.3f} Mcycles, {text:,} bytes of code and constants"]
+    firmware = result.trace.firmware
+    return [
+        *rows,
+        f"     {graph.name}: {total / 1e6:.3f} Mcycles, {firmware.text_bytes:,} bytes of code, "
+        f"{firmware.flash_bytes:,} of flash",
+    ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Cycles of every kernel beside its bound.")
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser.add_argument("--optimise", choices=("speed", "size"), default="speed")
+    parser.add_argument("--rounding", choices=("double", "single"), default="double")
+    parser.add_argument("--prune", action="store_true", help="without the channels that carry nothing")
     arguments = parser.parse_args()
+    options = Options(arguments.optimise, arguments.rounding)
     folder = os.environ.get("MCUSIM_MODELS")
     if not folder:
         sys.stderr.write("set MCUSIM_MODELS to the folder of reference networks\n")
@@ -129,7 +146,8 @@ def main() -> int:
         f"{'bound':>12} {'share':>6}\n"
     )
     for name in arguments.models:
-        sys.stdout.write("\n".join([*table(Path(folder) / f"{name}.tflite"), ""]))
+        rows = table(Path(folder) / f"{name}.tflite", options, pruned=arguments.prune)
+        sys.stdout.write("\n".join([*rows, ""]))
     return 0
 
 
