@@ -49,16 +49,23 @@ void liveness_end_apart(liveness *live, uint32_t first, uint32_t end) {
     }
 }
 
+/* Whether a part begins or ends behind the first of bytes [first, end). */
+static int is_cut(const liveness *live, uint32_t first, uint32_t end) {
+    for (uint32_t i = 0; i < live->part_count; ++i) {
+        const live_part *part = &live->parts[i];
+        if ((part->first > first && part->first < end) || (part->end > first && part->end < end)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Find the parts of the pages that hold bytes [first, end). */
 static void set_pages(liveness *live, uint32_t first, uint32_t end) {
     for (uint32_t page = first >> PAGE_BITS; page << PAGE_BITS < end; ++page) {
-        uint32_t part = liveness_part(live, page << PAGE_BITS);
-        uint32_t byte = page << PAGE_BITS;
-        while (byte < (page + 1) << PAGE_BITS && byte < live->size && liveness_part(live, byte) == part) {
-            ++byte;
-        }
-        int is_whole = byte == (page + 1) << PAGE_BITS || byte == live->size;
-        live->part_of[page] = is_whole ? (uint8_t)part : MIXED_PAGE;
+        uint32_t start = page << PAGE_BITS;
+        int is_mixed = is_cut(live, start, start + (1u << PAGE_BITS));
+        live->part_of[page] = is_mixed ? MIXED_PAGE : (uint8_t)liveness_part(live, start);
     }
 }
 
