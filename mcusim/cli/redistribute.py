@@ -29,9 +29,9 @@ def command(
     ] = "flash",
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Build and run nothing.")] = False,
 ) -> None:
-    """Move windows and depth from the patch stage to the blocks behind it, at equal MACs.
+    """Move receptive field out of a network's patch stage.
 
-    Shows receptive field, halo overhead, peak and cycles before and after.
+    Windows and depth go to the blocks behind it, at equal MACs. Shows receptive field, halo overhead, peak and cycles before and after.
     """
     from mcusim import chips
     from mcusim.cli.progress import Progress

@@ -66,7 +66,7 @@ def command(
         Literal["text", "csv", "json"], typer.Option("--format", help="Of what is printed.")
     ] = "text",
 ) -> None:
-    """Build and run every combination of networks, chips, clocks and schedules.
+    """Run networks, chips, clocks and schedules in combination.
 
     Results are kept one by one: a sweep that was interrupted goes on where it was, and one that is extended
     measures what is new.
