@@ -22,7 +22,8 @@ FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 92
 RUN = "zoo:ds_cnn@layer"
 COMPARED = tuple(f"{demo.MODEL}@{spec}" for spec in ("layer", demo.PATCHES))
-SCHEDULES = (*COMPARED, f"{demo.MODEL}@stream")
+SCHEDULES = tuple(f"{demo.MODEL}@{spec}" for spec in ("layer", demo.PATCHES, "stream", "bands:4@5"))
+"""Shown side by side, with the image in flash."""
 
 
 def main() -> None:
@@ -30,15 +31,15 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     chip = chips.load(DEFAULT_CHIP)
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = {
-            text: subjects.run(subjects.parse(text), chip, None, Path(folder)) for text in (RUN, *SCHEDULES)
-        }
+        place = Path(folder)
+        outcomes = {text: subjects.run(subjects.parse(text), chip, None, place) for text in (RUN, *COMPARED)}
+        from_flash = [subjects.run(subjects.parse(text), chip, None, place, "flash") for text in SCHEDULES]
     _draw("run.svg", "mcusim run ds_cnn.elf", lambda console: terminal.render(outcomes[RUN].trace, console))
     candidates = [compare.Candidate(text, outcomes[text].trace) for text in COMPARED]
     notes = notes_on([outcomes[text] for text in COMPARED])
     command = "mcusim compare " + " ".join(f"'{text}'" for text in COMPARED)
     _draw("compare.svg", command, lambda console: compare.render(candidates, console, notes=notes))
-    _write("memory.svg", picture([outcomes[text].trace for text in SCHEDULES], "memory").decode())
+    _write("memory.svg", picture([outcome.trace for outcome in from_flash], "memory").decode())
     compared = [outcomes[text].trace for text in COMPARED]
     maps: tuple[tuple[str, Colour], ...] = (("map.png", "layer"), ("map-live.png", "live"))
     for name, colour in maps:
