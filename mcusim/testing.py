@@ -20,6 +20,7 @@ from mcusim.report.metrics import METRICS, Metric, find, tolerance
 from mcusim.trace import Trace
 
 if TYPE_CHECKING:
+    from mcusim.cli.networks import Prune
     from mcusim.compiler.schedule import InputIn
     from mcusim.machine.ports import Array
     from mcusim.simulate import SimulationResult
@@ -66,20 +67,24 @@ class Bench:
         chip: str | None = None,
         input_in: InputIn | None = None,
         toolchain: str = "zig",
+        prune: Prune = "exact",
     ) -> Path:
-        """The image of a network (a .tflite file or zoo:NAME) under a schedule; once a session."""
-        key = (str(model), schedule, chip or self.settings.chip, input_in, toolchain)
+        """The image of a network (a .tflite file or zoo:NAME) under a schedule; once a session. ``prune``
+        "none" keeps channels that provably carry nothing."""
+        key = (str(model), schedule, chip or self.settings.chip, input_in, toolchain, prune)
         if key not in self.built:
             self.built[key] = self._build(*key)
         return self.built[key]
 
-    def _build(self, model: str, spec: str, chip: str, input_in: InputIn | None, toolchain: str) -> Path:
+    def _build(
+        self, model: str, spec: str, chip: str, input_in: InputIn | None, toolchain: str, prune: Prune
+    ) -> Path:
         from mcusim import chips
         from mcusim.cli import networks
         from mcusim.compiler.build import build
         from mcusim.compiler.schedule import parse_spec
 
-        pruned = networks.load(model)
+        pruned = networks.load(model, prune)
         graph = pruned.graph
         out = self.folder / str(len(self.built)) / f"{graph.name}.elf"
         target = chips.load(chip)

@@ -161,7 +161,7 @@ def test_measured_peak(
     assert result.trace.totals.macs <= factor * least
 
 
-@pytest.mark.parametrize("spec", ["layer", "patch:2x2@11", "patch:4x4@8"])
+@pytest.mark.parametrize("spec", ["layer", "patch:2x2@11", "patch:4x4@8", "patch:3x4@10"])
 def test_the_largest_network(models: Path, tmp_path: Path, spec: str) -> None:
     """Its weights are random and its output is the same for every input: the checksums are the proof."""
     name = "mcunetv2_large"
