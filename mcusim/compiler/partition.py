@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcusim.compiler import spatial
+from mcusim.compiler.analysis import operator_macs
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
 from mcusim.compiler.live_ranges import Buffer
 from mcusim.compiler.lowering.types import LoweredOp
@@ -30,11 +31,15 @@ SLACK = 0.03
 BANDS = (2, 3, 4, 5, 6, 8)
 """Numbers of bands that a search tries."""
 
+_TIE = 1e-9
+"""MACs that a cycle is worth: it decides between as many MACs."""
+
 
 @dataclass(frozen=True)
 class Piece:
     """Positions ``first`` to ``last`` as one stage: one operator as a whole if ``chunk`` is 0, else a stream
-    in ``bands``. ``bytes``: live in the arena; ``cycles``: estimated."""
+    in ``bands``. ``bytes``: live in the arena; ``cycles``: estimated; ``macs``: what is computed twice
+    included."""
 
     first: int
     last: int
@@ -42,6 +47,7 @@ class Piece:
     bands: int
     bytes: int
     cycles: float
+    macs: int = 0
 
 
 def stream_schedule(graph: Graph, input_in: InputIn) -> Schedule:
@@ -121,6 +127,18 @@ def front(pieces: Sequence[Piece], count: int, enough: float = 0.0) -> Iterator[
         limit = peak(cover) - 1
 
 
+def front_of_macs(pieces: Sequence[Piece], count: int, most: float) -> Iterator[tuple[Piece, ...]]:
+    """Covers of at most ``most`` MACs: each needs fewer bytes than the one before, at the fewest cycles or,
+    where these would take too many MACs, the fewest MACs."""
+    by_macs = {replace(piece, cycles=piece.macs + _TIE * piece.cycles): piece for piece in pieces}
+    for cover in front(list(by_macs), count):
+        if macs(cover) > most:
+            return
+        fastest = cheapest(pieces, count, peak(cover))
+        thrifty = tuple(by_macs[piece] for piece in cover)
+        yield fastest if fastest is not None and macs(fastest) <= most else thrifty
+
+
 def peak(cover: Sequence[Piece]) -> int:
     """Bytes of the fullest stage."""
     return max(piece.bytes for piece in cover)
@@ -129,6 +147,11 @@ def peak(cover: Sequence[Piece]) -> int:
 def cycles(cover: Sequence[Piece]) -> float:
     """Estimated cycles of all stages together."""
     return sum(piece.cycles for piece in cover)
+
+
+def macs(cover: Sequence[Piece]) -> int:
+    """MACs of all stages together."""
+    return sum(piece.macs for piece in cover)
 
 
 def stages_for(graph: Graph, cover: Sequence[Piece]) -> tuple[Stage, ...]:
@@ -185,8 +208,9 @@ class _Search:
 
     def whole(self, position: int) -> Piece:
         """One operator as a whole."""
-        index = self._graph.operators[position].index
-        return Piece(position, position, 0, 1, self._sizes[position], self._cycles[index])
+        op = self._graph.operators[position]
+        computed = operator_macs(self._graph, op, None)
+        return Piece(position, position, 0, 1, self._sizes[position], self._cycles[op.index], computed)
 
     def streams_from(self, first: int, chunk: int, bands: Sequence[int]) -> Iterator[Piece]:
         """Streams that start at ``first``, as long as what lies beside their output is no more than all that
@@ -227,7 +251,8 @@ class _Search:
             if size < least:
                 least = size
                 cost = stage_cycles(graph, stage, self._cycles, self._lowered)
-                yield Piece(first, last, chunk, count, size, cost)
+                computed = sum(operator_macs(graph, op, stage) for op in operators)
+                yield Piece(first, last, chunk, count, size, cost, computed)
 
     def _scratch_bytes(self, stage: StreamStage) -> int:
         operators = self._graph.operators[stage.first : stage.last + 1]

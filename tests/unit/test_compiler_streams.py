@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from mcusim import network
 from mcusim.compiler import partition, rows, spatial
-from mcusim.compiler.analysis import mac_factor
+from mcusim.compiler.analysis import mac_factor, schedule_macs
 from mcusim.compiler.automatic import STACK_BYTES, limit_of
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.program import make_program
-from mcusim.compiler.schedule import InputIn, parse_spec
+from mcusim.compiler.schedule import InputIn, Schedule, parse_spec
 from mcusim.errors import ScheduleError, UsageError
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
 
@@ -143,6 +143,11 @@ def graph() -> Graph:
     return network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
 
 
+@pytest.fixture(scope="module")
+def found(graph: Graph) -> list[partition.Piece]:
+    return partition.find_pieces(graph, "flash", bands=(2, 3))
+
+
 def _covers(count: int, pieces: Sequence[partition.Piece]) -> list[list[partition.Piece]]:
     if count == 0:
         return [[]]
@@ -151,8 +156,7 @@ def _covers(count: int, pieces: Sequence[partition.Piece]) -> list[list[partitio
     ]
 
 
-def test_the_partition_is_the_best_of_all(graph: Graph) -> None:
-    found = partition.find_pieces(graph, "flash", bands=(2, 3))
+def test_the_partition_is_the_best_of_all(found: list[partition.Piece]) -> None:
     pieces = [p for p in found if p.last < 9 and p.chunk < 2 and (p.bands == 1 or p.first == 0)]
     covers = _covers(9, pieces)
     assert len(covers) > 50
@@ -174,6 +178,29 @@ def test_the_front_trades_bytes_for_cycles(graph: Graph) -> None:
     assert all(partition.peak(a) > partition.peak(b) for a, b in pairwise(covers))
     assert all(partition.cycles(a) <= partition.cycles(b) for a, b in pairwise(covers))
     assert partition.peak(covers[-1]) == partition.least_limit(pieces, len(graph.operators))
+
+
+def test_the_front_of_macs_is_the_smallest_within_each_limit(found: list[partition.Piece]) -> None:
+    pieces = [p for p in found if p.last < 9 and (p.bands == 1 or p.first == 0)]
+    covers = _covers(9, pieces)
+    whole = partition.macs([p for p in pieces if p.chunk == 0])
+    smallest = []
+    for limit in (1.0, 1.02, 1.05, 1.3):
+        within = [cover for cover in covers if partition.macs(cover) <= limit * whole]
+        *_, last = partition.front_of_macs(pieces, 9, limit * whole)
+        assert partition.macs(last) <= limit * whole
+        assert partition.peak(last) == min(partition.peak(cover) for cover in within)
+        assert partition.cycles(last) >= partition.cycles(partition.cheapest(pieces, 9) or ())
+        smallest.append(partition.peak(last))
+    assert smallest[0] > smallest[-1]
+
+
+def test_pieces_count_the_macs_of_their_schedules(graph: Graph, found: list[partition.Piece]) -> None:
+    covers = list(partition.front(found, len(graph.operators)))
+    for cover in (covers[0], covers[len(covers) // 2], covers[-1]):
+        schedule = Schedule(name="", input_in="flash", stages=partition.stages_for(graph, cover))
+        assert partition.macs(cover) == schedule_macs(graph, schedule)
+    assert partition.macs(covers[-1]) > partition.macs(covers[0])
 
 
 @pytest.mark.parametrize("spec", ["stream", "bands:2@4", "bands:3@9"])
