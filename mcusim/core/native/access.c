@@ -174,7 +174,8 @@ uint32_t access_high_water(const access_tracker *tracker, uint32_t address, uint
 
 static inline uint32_t sum(const affine *value, const uint32_t *values) {
     uint32_t result = value->constant;
-    for (int i = 0; i < value->terms; ++i) {
+    /* All terms, though most have the factor 0: the host cannot foretell how many there are. */
+    for (int i = 0; i < MAXIMUM_TERMS; ++i) {
         result += value->factor[i] * values[value->source[i]];
     }
     return result;
@@ -211,7 +212,7 @@ static uint32_t fetch(access_tracker *tracker, const planned_access *access, uin
 static inline uint32_t wait_cycles(const access_tracker *tracker, const planned_access *access,
                                    uint32_t address) {
     uint32_t waited = 0;
-    uint32_t misaligned = address & (access->size - 1u) & 3u;
+    uint32_t misaligned = address & access->low_bits;
     if (misaligned && (access->size == 2 || access->size == 4)) {
         uint32_t step = (uint32_t)tracker->spec->timing->parameters[P_UNALIGNED];
         waited = access->size == 4 && misaligned & 1 ? 2 * step : step;
@@ -244,14 +245,17 @@ static int is_refused(access_tracker *tracker, const planned_access *access, uin
     return why != STOP_NONE;
 }
 
+static int is_made(const planned_access *access, const uint32_t *values, uint32_t flags) {
+    return holds(access->condition, flags) && (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
+           (access->if_set == NO_SOURCE || values[access->if_set]);
+}
+
 static inline void execute(access_tracker *tracker, const planned_access *access, uint32_t flags) {
     uint32_t *values = tracker->values;
     uint32_t address = sum(&access->address, values);
     if (access->target) {
         values[access->target] = fetch(tracker, access, address);
-    } else if ((access->condition == CONDITION_ALWAYS || holds(access->condition, flags)) &&
-               (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
-               (access->if_set == NO_SOURCE || values[access->if_set])) {
+    } else if (access->is_certain || is_made(access, values, flags)) {
         if ((address & access->low_bits || address < access->null_end) &&
             is_refused(tracker, access, address)) {
             return;

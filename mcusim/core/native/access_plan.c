@@ -467,6 +467,8 @@ static void emit(planner *p, block_access *access) {
     if (access->access.status >= 0) {
         planned.if_zero = status_source(p, access);
     }
+    planned.is_certain =
+        planned.condition == CONDITION_ALWAYS && planned.if_zero == NO_SOURCE && planned.if_set == NO_SOURCE;
     plan->needs_flags |= planned.condition != CONDITION_ALWAYS;
     add_planned(&plan->exit, &plan->exit_count, &planned);
 }

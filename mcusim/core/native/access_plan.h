@@ -27,8 +27,9 @@ typedef struct {
     uint8_t store;
     uint8_t is_signed;
     uint8_t condition;
-    uint8_t low_bits; /* of an address that is not aligned */
-    uint8_t aligned;  /* such an address always faults */
+    uint8_t low_bits;   /* of an address that is not aligned */
+    uint8_t aligned;    /* such an address always faults */
+    uint8_t is_certain; /* it is made whatever the condition's flags and sources are */
 } planned_access;
 
 typedef enum { CAPTURE_ADDRESS, CAPTURE_UDIV, CAPTURE_SDIV } capture_kind;

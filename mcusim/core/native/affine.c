@@ -16,6 +16,7 @@ static void remove_term(affine *sum, int term) {
         sum->source[i] = sum->source[i + 1];
     }
     --sum->terms;
+    sum->factor[sum->terms] = sum->source[sum->terms] = 0;
 }
 
 static int add_term(affine *sum, uint16_t source, uint32_t factor) {

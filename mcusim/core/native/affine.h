@@ -11,7 +11,7 @@ enum { MAXIMUM_TERMS = 3 };
 typedef struct {
     uint32_t constant;
     uint32_t factor[MAXIMUM_TERMS];
-    uint16_t source[MAXIMUM_TERMS]; /* ascending */
+    uint16_t source[MAXIMUM_TERMS]; /* ascending; behind the terms factor and source are 0 */
     uint8_t terms;
 } affine;
 

@@ -34,6 +34,7 @@ void flash_begin(flash_unit *flash) {
     cache_begin(&flash->code);
     cache_begin(&flash->data);
     flash->line = flash->data_line = flash->steady_start = NO_LINE;
+    flash->data_start = flash->data_bytes = 0;
 }
 
 /* Whether the line is cached; it is the most recently used one of its set then. */
@@ -157,22 +158,16 @@ void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t
     fetch(flash, start, end, cycles, counters, count);
 }
 
-int flash_misses(flash_unit *flash, uint32_t address) {
+int flash_misses_line(flash_unit *flash, uint32_t address) {
     uint32_t offset = flash_offset(flash->timing, address);
-    if (offset == OUTSIDE) {
-        return 0;
-    }
     uint32_t line = offset / flash->data.shape.line_bytes;
     uint32_t present = flash->data_line;
     flash->data_line = line;
+    flash->data_start = address - (offset - line * flash->data.shape.line_bytes);
+    flash->data_bytes = flash->data.shape.line_bytes;
     if (line == present || cache_holds(&flash->data, line)) {
         return 0;
     }
     cache_insert(&flash->data, line);
     return 1;
-}
-
-uint32_t flash_read(flash_unit *flash, uint32_t address) {
-    uint32_t states = flash->timing->wait_states;
-    return states && flash_misses(flash, address) ? states : 0;
 }

@@ -15,6 +15,8 @@ typedef struct {
     flash_cache data;
     uint32_t line; /* the present one of each */
     uint32_t data_line;
+    uint32_t data_start;   /* addresses of the present line of constants, as it was read last */
+    uint32_t data_bytes;   /* 0: there is none */
     uint32_t steady_start; /* the last run, if fetching it once more would change nothing */
     uint32_t steady_end;
 } flash_unit;
@@ -39,13 +41,25 @@ int flash_caches_alike(const mcusim_flash *one, const mcusim_flash *other);
 void flash_count_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles,
                        const flash_counter *counters, uint32_t count);
 
+/* As flash_misses, where the address is in flash and the line not the present one. */
+int flash_misses_line(flash_unit *flash, uint32_t address);
+
+static inline int flash_covers(const mcusim_flash *timing, uint32_t address) {
+    return address - timing->starts[0] < timing->size || address - timing->starts[1] < timing->size;
+}
+
 /* Whether the line of a constant has to be read. */
-int flash_misses(flash_unit *flash, uint32_t address);
+static inline int flash_misses(flash_unit *flash, uint32_t address) {
+    return address - flash->data_start >= flash->data_bytes && flash_covers(flash->timing, address) &&
+           flash_misses_line(flash, address);
+}
 
 /* Cycles of waiting for the code of a run [start, end) that takes `cycles` otherwise. */
 uint32_t flash_fetch(flash_unit *flash, uint32_t start, uint32_t end, uint32_t cycles);
 
 /* Cycles of waiting for a constant. */
-uint32_t flash_read(flash_unit *flash, uint32_t address);
+static inline uint32_t flash_read(flash_unit *flash, uint32_t address) {
+    return flash_misses(flash, address) ? flash->timing->wait_states : 0;
+}
 
 #endif

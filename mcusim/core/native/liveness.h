@@ -148,13 +148,16 @@ static inline int liveness_read_bytes(liveness *live, uint32_t first, uint32_t s
 static inline int liveness_read(liveness *live, uint32_t first, uint32_t size) {
     uint32_t byte = first;
     int never_written = 0;
+    liveness_use(live, first, size);
+    if (size == 1) {
+        return liveness_read_bytes(live, first, 1);
+    }
     for (; byte + 4 <= first + size; byte += 4) {
         never_written |= liveness_read_bytes(live, byte, 4);
     }
     if (byte < first + size) {
         never_written |= liveness_read_bytes(live, byte, first + size - byte);
     }
-    liveness_use(live, first, size);
     return never_written;
 }
 
@@ -190,6 +193,16 @@ static inline uint32_t liveness_same_times(const liveness *live, uint32_t first,
     return next;
 }
 
+/* liveness_same_times of four bytes with one branch, which mostly goes one way. */
+static inline uint32_t liveness_same_times_of_word(const liveness *live, uint32_t first) {
+    const uint32_t *written = live->written + first;
+    const uint32_t *read = live->read + first;
+    const uint32_t differ = (written[0] ^ written[1]) | (written[0] ^ written[2]) |
+                            (written[0] ^ written[3]) | (read[0] ^ read[1]) | (read[0] ^ read[2]) |
+                            (read[0] ^ read[3]);
+    return differ ? liveness_same_times(live, first, first + 4) : first + 4;
+}
+
 /* As liveness_write; its callers' constant size is unrolled. */
 static inline void liveness_write_bytes(liveness *live, uint32_t first, uint32_t size) {
     const uint32_t end = first + size;
@@ -197,7 +210,8 @@ static inline void liveness_write_bytes(liveness *live, uint32_t first, uint32_t
         liveness_make_room(live);
     }
     for (uint32_t byte = first; byte < end;) {
-        uint32_t next = liveness_same_times(live, byte, end);
+        uint32_t next =
+            end - byte == 4 ? liveness_same_times_of_word(live, byte) : liveness_same_times(live, byte, end);
         liveness_end_values(live, byte, next);
         byte = next;
     }
@@ -213,6 +227,8 @@ static inline void liveness_write_bytes(liveness *live, uint32_t first, uint32_t
 static inline void liveness_write(liveness *live, uint32_t first, uint32_t size) {
     if (size == 4) {
         liveness_write_bytes(live, first, 4);
+    } else if (size == 1) {
+        liveness_write_bytes(live, first, 1);
     } else {
         liveness_write_bytes(live, first, size);
     }
