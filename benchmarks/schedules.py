@@ -93,7 +93,7 @@ class Choice:
 
     def least(self, limit: float) -> Schedule:
         """The one that is planned with least SRAM among those whose MACs are at most ``limit`` of the
-        network's; the first of those that need as much has fewest MACs."""
+        network's; of those that need as much, the first of the front."""
         return min([*self._streams(limit), *self._patches(limit)], key=self._sram_bytes)
 
     def _streams(self, limit: float) -> list[Schedule]:
