@@ -42,3 +42,8 @@ def pytest_report_header() -> list[str]:
     """Say at the top of a test run which of the two folders are there."""
     states = [f"{name}={_folder(name) or 'unset, its tests are skipped'}" for name in (MODELS, DATA)]
     return ["mcusim: " + ", ".join(states)]
+
+
+def pytest_runtest_setup() -> None:
+    """Reports are as wide as in any pipe, whoever exported the width of a terminal."""
+    os.environ.pop("COLUMNS", None)
