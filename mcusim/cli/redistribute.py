@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Move receptive field out of a network's patch stage.
 
-    Windows and depth go to the blocks behind it, at equal MACs. Shows receptive field, halo overhead, peak and cycles before and after.
+    Windows and depth go to the blocks behind it, at equal MACs. Shows receptive field, halo
+    overhead, peak and cycles before and after.
     """
     from mcusim import chips
     from mcusim.cli.progress import Progress
