@@ -44,6 +44,13 @@ def pytest_report_header() -> list[str]:
     return ["mcusim: " + ", ".join(states)]
 
 
-def pytest_runtest_setup() -> None:
-    """Reports are as wide as in any pipe, whoever exported the width of a terminal."""
-    os.environ.pop("COLUMNS", None)
+def pytest_configure() -> None:
+    """Reports are as wide as in any pipe, whoever exported the width of a terminal.
+
+    pytest imports readline, and GNU readline puts COLUMNS and LINES into C's environment, which every child
+    inherits: programs that a test starts, and the workers of pytest-xdist with all their tests. os.environ of
+    this process does not have them, hence unsetenv.
+    """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)
