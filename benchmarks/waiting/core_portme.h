@@ -27,6 +27,6 @@ typedef struct CORE_PORTABLE_S {
     ee_u8 unused;
 } core_portable;
 
-#define align_mem(x) (void *)(4 + (((ee_ptr_int)(x)-1) & ~(ee_ptr_int)3))
+#define align_mem(x) (void *)(4 + (((ee_ptr_int)(x) - 1) & ~(ee_ptr_int)3))
 
 #endif

@@ -57,7 +57,7 @@ static void skip(mcusim_instruction *instruction) {
     instruction->base = -1;
     instruction->count = 0;
     instruction->branch = BRANCH_NONE;
-    instruction->flags &= (uint16_t) ~(FLAG_LITERAL | FLAG_WRITE_BACK);
+    instruction->flags &= (uint16_t)~(FLAG_LITERAL | FLAG_WRITE_BACK);
 }
 
 /* In an IT block; one to an address in the encoding costs the same if it is not taken. */
