@@ -11,13 +11,14 @@ none in shapes and work.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Unpack
 
 from mcusim.network.graph import Activation, Graph
 from mcusim.network.zoo.blocks import Block, Frame, Table
 from mcusim.network.zoo.builder import Builder
-from mcusim.network.zoo.mobilenet_v2 import PARAMETERS
-from mcusim.network.zoo.redistribution import REDISTRIBUTE, build_redistributed
+from mcusim.network.zoo.redistribution import REDISTRIBUTE
 from mcusim.network.zoo.registry import Architecture, Parameter
+from mcusim.network.zoo.residuals import PARAMETERS, Values, build_from_table
 
 
 def _block(expansion: int, channels: int, stride: int = 1, kernel: int = 3, groups: int = 1) -> Block:
@@ -50,21 +51,11 @@ TABLE = Table(
 )
 
 
-def build(
-    name: str,
-    *,
-    width: float,
-    resolution: int,
-    classes: int,
-    softmax: int,
-    redistribute: int,
-    grouped: int,
-) -> Graph:
+def build(name: str, *, grouped: int, **values: Unpack[Values]) -> Graph:
     """The network for a ``resolution`` x ``resolution`` x 3 image; without ``grouped`` its three grouped
     blocks are ordinary ones."""
     blocks = TABLE.blocks if grouped else tuple(replace(block, groups=1) for block in TABLE.blocks)
-    net, table = Builder(name, "fbnet_a"), replace(TABLE, blocks=blocks)
-    return build_redistributed(net, table, redistribute, width, resolution, classes, softmax)
+    return build_from_table(Builder(name, "fbnet_a"), replace(TABLE, blocks=blocks), **values)
 
 
 ARCHITECTURE = Architecture(

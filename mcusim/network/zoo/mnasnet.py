@@ -10,12 +10,9 @@ B1's could be opened; what is counted here, 314 million, is that of their block 
 
 from __future__ import annotations
 
-from mcusim.network.graph import Activation, Graph
+from mcusim.network.graph import Activation
 from mcusim.network.zoo.blocks import Frame, Table, stage
-from mcusim.network.zoo.builder import Builder
-from mcusim.network.zoo.mobilenet_v2 import PARAMETERS
-from mcusim.network.zoo.redistribution import REDISTRIBUTE, build_redistributed
-from mcusim.network.zoo.registry import Architecture
+from mcusim.network.zoo.residuals import architecture
 
 TABLE = Table(
     (
@@ -31,12 +28,4 @@ TABLE = Table(
 )
 
 
-def build(
-    name: str, *, width: float, resolution: int, classes: int, softmax: int, redistribute: int
-) -> Graph:
-    """The network for a ``resolution`` x ``resolution`` x 3 image."""
-    net = Builder(name, "mnasnet")
-    return build_redistributed(net, TABLE, redistribute, width, resolution, classes, softmax)
-
-
-ARCHITECTURE = Architecture("mnasnet", "arXiv 1807.11626", (*PARAMETERS, REDISTRIBUTE), build, TABLE)
+ARCHITECTURE = architecture("mnasnet", "arXiv 1807.11626", TABLE)

@@ -16,8 +16,9 @@ from __future__ import annotations
 from mcusim.network.graph import Graph
 from mcusim.network.zoo.blocks import Block, Table, build_from_blocks
 from mcusim.network.zoo.builder import Builder
-from mcusim.network.zoo.mobilenet_v2 import PARAMETERS, TABLE
+from mcusim.network.zoo.mobilenet_v2 import TABLE
 from mcusim.network.zoo.registry import Architecture
+from mcusim.network.zoo.residuals import PARAMETERS
 
 LAST_PATCH_OPERATOR = 8
 """Projection of the second MB6 block, 28x28x32 at 224x224: the published end of the patch stage."""

@@ -8,12 +8,8 @@ million MACs in their README as it was in December 2018. Differences: none in sh
 
 from __future__ import annotations
 
-from mcusim.network.graph import Graph
 from mcusim.network.zoo.blocks import Block, Table
-from mcusim.network.zoo.builder import Builder
-from mcusim.network.zoo.mobilenet_v2 import PARAMETERS
-from mcusim.network.zoo.redistribution import REDISTRIBUTE, build_redistributed
-from mcusim.network.zoo.registry import Architecture
+from mcusim.network.zoo.residuals import architecture
 
 TABLE = Table(
     (
@@ -41,12 +37,4 @@ TABLE = Table(
 )
 
 
-def build(
-    name: str, *, width: float, resolution: int, classes: int, softmax: int, redistribute: int
-) -> Graph:
-    """The network for a ``resolution`` x ``resolution`` x 3 image."""
-    net = Builder(name, "proxylessnas")
-    return build_redistributed(net, TABLE, redistribute, width, resolution, classes, softmax)
-
-
-ARCHITECTURE = Architecture("proxylessnas", "arXiv 1812.00332", (*PARAMETERS, REDISTRIBUTE), build, TABLE)
+ARCHITECTURE = architecture("proxylessnas", "arXiv 1812.00332", TABLE)

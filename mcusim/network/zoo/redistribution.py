@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mcusim.errors import UsageError
-from mcusim.network.graph import Graph
-from mcusim.network.zoo.blocks import Block, Frame, Table, build_from_blocks, round_channels
-from mcusim.network.zoo.builder import Builder
+from mcusim.network.zoo.blocks import Block, Frame, Table, round_channels
 from mcusim.network.zoo.registry import Parameter
 
 REDISTRIBUTE = Parameter(
@@ -62,15 +60,6 @@ def redistribute(table: Table, count: int, width: float, resolution: int) -> Red
     later = _deepened(stage, later, table.frame, width, resolution, budget)
     later = _widened(stage, later, table.frame, width, resolution, budget)
     return Redistribution(replace(table, blocks=(*stage, *later)), len(stage))
-
-
-def build_redistributed(
-    net: Builder, table: Table, count: int, width: float, resolution: int, classes: int, softmax: int
-) -> Graph:
-    """The network of ``table``, redistributed over its first ``count`` blocks unless that is 0."""
-    if count:
-        table = redistribute(table, count, width, resolution).table
-    return build_from_blocks(net, table, width, resolution, classes, softmax)
 
 
 def stage_end(table: Table, count: int, width: float) -> int:
