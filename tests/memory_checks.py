@@ -6,14 +6,18 @@ from mcusim.report import waste
 from mcusim.report.sram_grid import grid
 from mcusim.trace import Trace
 
+STACK_BYTES = 700
+"""More than the stack of any network may need, under any schedule."""
+
 
 def check_memory(trace: Trace, planned_arena: int | None = None) -> None:
     """The parts add up to the peak, the arena is used to the last planned byte, what was live at one moment
-    fits into what is needed, and the map shows as much, part by part."""
+    fits into what is needed, the map shows as much, part by part, and the stack is small."""
     memory = trace.memory
     parts = memory.static_bytes + memory.arena_bytes + memory.scratch_bytes
     assert memory.sram_peak_bytes == parts + memory.stack_bytes + memory.heap_bytes
     assert memory.arena_high_water_bytes == memory.arena_bytes
+    assert 0 < memory.stack_bytes < STACK_BYTES
     assert planned_arena in {None, memory.arena_bytes}
     assert 0 < memory.live_peak_bytes <= memory.touched_bytes <= memory.sram_peak_bytes
     assert memory.live_peak_bytes == max(layer.live_peak_bytes for layer in trace.layers)

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from memory_checks import STACK_BYTES
 
 from mcusim import chips
 from mcusim.compiler import spatial
@@ -94,7 +95,9 @@ def test_firmware_equals_executor(seed: int, tmp_path: Path) -> None:
             tensor = wanted[graph.operators[index].outputs[0]]
             assert content == tensor.tobytes(), f"operator {index} under {schedule.name}"
         assert graph.operators[-1].index in result.captured
-        assert result.trace.memory.arena_high_water_bytes == built.plan.arena_bytes
+        memory = result.trace.memory
+        assert memory.arena_high_water_bytes == built.plan.arena_bytes
+        assert memory.stack_bytes < STACK_BYTES
 
 
 def test_plans_of_random_networks_reach_the_lower_bound() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memory_checks import STACK_BYTES
 
 from mcusim.testing import Bench
 
@@ -41,7 +42,6 @@ LIMITS = (
     Limit("mcunetv2_large", 320, 4096, chip=LARGE_CHIP, flash=4096),
     Limit("mcunetv2_large", 400, 252, "patch:3x4@10", LARGE_CHIP, "flash", 4096),
 )
-STACK_BYTES = 700
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.name}-{limit.spec.partition(':')[0]}")

@@ -15,7 +15,7 @@ from mcusim.testing import Bench
 MOBILENET_V1 = "zoo:mobilenet_v1?width=0.25&resolution=96"
 MOBILENET_V2 = "zoo:mobilenet_v2?width=0.35&resolution=96&classes=10"
 NETWORKS = {
-    "tiny": ("zoo:tiny", ("layer", "patch:2x2@2")),
+    "tiny": ("zoo:tiny", ("layer", "patch:2x2@2", "stream", "bands:2@6")),
     "autoencoder": ("zoo:autoencoder", ("layer",)),
     "ds_cnn": ("zoo:ds_cnn", ("layer", "patch:2x2@2")),
     "resnet8": ("zoo:resnet8", ("layer", "patch:2x2@3")),

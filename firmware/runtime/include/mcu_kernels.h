@@ -6,20 +6,21 @@
 #include "mcu_requantise.h"
 #include "mcusim_runtime.h"
 
-/* Blocks of four outputs of one or two pixels; the stream behind the last block is returned (see gemm.c). On
- * the target those of two are assembly that takes nothing as C does. */
+/* Blocks of four outputs of one or two pixels (see gemm.c). On the target they are assembly that takes
+ * nothing as C does. */
 typedef struct mcu_gemm mcu_gemm;
-typedef const int32_t *mcu_gemm_blocks_of_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 #if MCU_TARGET
+typedef void mcu_gemm_blocks_of_one(void);
 typedef void mcu_gemm_blocks_of_pair(void);
 #else
-typedef const int32_t *mcu_gemm_blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
-                                               int8_t *out1);
+typedef void mcu_gemm_blocks_of_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
+typedef void mcu_gemm_blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
 #endif
 mcu_gemm_blocks_of_one mcu_one_twice, mcu_one_fine, mcu_one_coarse;
 mcu_gemm_blocks_of_pair mcu_pair_twice, mcu_pair_fine, mcu_pair_coarse;
 
-/* A matrix of packed weights with its requantisation. */
+/* A matrix of packed weights with its requantisation; the order of the first five fields is known to
+ * assembly. */
 struct mcu_gemm {
     const int32_t *stream;
     int32_t quads;    /* groups of four products per output */

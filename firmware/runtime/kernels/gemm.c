@@ -28,7 +28,6 @@
  * followed by arithmetic holds it up. */
 #include "mcu_asm.h"
 #include "mcu_kernels.h"
-#include "mcu_requantise.h"
 #include "mcu_widen.h"
 
 #if MCU_TARGET
@@ -40,21 +39,25 @@
  *   first loop takes, 0 for all, s2 where to begin it
  *   s3, s4 outputs, s5 the end of s3's */
 
-/* s0, s1, s2 and s6 of two pixels, from r1, the inputs, and r4, the quads: the code of a quad has 100 bytes. */
-#define PAIR_SET_OUT                \
-    "add r5, r1, r4, lsl #4\n\t"    \
-    "subs r5, #64\n\t"              \
-    "vmov s1, r5\n\t"               \
-    "and r4, r4, #3\n\t"            \
-    "movs r5, #100\n\t"             \
-    "muls r5, r4, r5\n\t"           \
-    "subs r5, #1\n\t"               \
-    "vmov s2, r5\n\t"               \
-    "lsls r4, r4, #4\n\t"           \
-    "vmov s6, r4\n\t"               \
-    "subs r1, #64\n\t"              \
-    "adds r1, r1, r4\n\t"           \
+/* s0, s1, s2 and s6 from r1, the inputs, and r4, the quads: of 2^shift bytes of inputs and `code` bytes of code
+ * each, four of them a loop. */
+#define SET_OUT(shift, loop, code)      \
+    "add r5, r1, r4, lsl #" shift "\n\t" \
+    "subs r5, #" loop "\n\t"            \
+    "vmov s1, r5\n\t"                   \
+    "and r4, r4, #3\n\t"                \
+    "movs r5, #" code "\n\t"            \
+    "muls r5, r4, r5\n\t"               \
+    "subs r5, #1\n\t"                   \
+    "vmov s2, r5\n\t"                   \
+    "lsls r4, r4, #" shift "\n\t"       \
+    "vmov s6, r4\n\t"                   \
+    "subs r1, #" loop "\n\t"            \
+    "adds r1, r1, r4\n\t"               \
     "vmov s0, r1\n\t"
+
+#define PAIR_SET_OUT SET_OUT("4", "64", "100")
+#define ONE_SET_OUT SET_OUT("3", "32", "62")
 
 /* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
  * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
@@ -200,7 +203,7 @@
     "subs r3, r3, r4\n\t"                   \
     "bx r3\n\t"
 
-/* Takes the stream in r0 and all else in the FPU's registers; no function of C. */
+/* Takes the stream in r0 and all else in the FPU's registers, and leads r0, s3 and s4 on; no function of C. */
 #define PAIR_FUNCTION(name, END)      \
     MCU_NAKED void name(void) {       \
         __asm__(PAIR_BLOCKS(END));    \
@@ -210,20 +213,60 @@ PAIR_FUNCTION(mcu_pair_twice, PAIR_TWICE)
 PAIR_FUNCTION(mcu_pair_fine, PAIR_ONCE("3", "11"))
 PAIR_FUNCTION(mcu_pair_coarse, PAIR_ONCE("1", "9"))
 
-/* The stream behind the blocks that were computed, channels / 4 of them. */
-MCU_NAKED static const int32_t *
-pair_blocks(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
-            int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {
-    __asm__("push {r4-r11, lr}\n\t"
-            "ldm r0, {r0, r4, r5, r6}\n\t"
-            "bic r5, r5, #3\n\t"
-            "adds r5, r5, r2\n\t"
-            "vmov s3, r2\n\t"
-            "vmov s4, r3\n\t"
-            "vmov s5, r5\n\t"
-            PAIR_SET_OUT
-            "blx r6\n\t"
-            "pop {r4-r11, pc}\n\t");
+/* All blocks of a function of mcu_gemm, `place` bytes behind its beginning; r0 mcu_gemm, r1 inputs, r2 and r3
+ * outputs. Channels that fill no block are computed into the stack, and as many of them as there are copied; a
+ * single pixel's are copied twice, the right ones last. s7 such channels, s8 the function, s9 and s10 their place. */
+#define GEMM(place, SET_OUT)         \
+    "push {r4-r11, lr}\n\t"          \
+    "ldr r6, [r0, #" place "]\n\t"   \
+    "ldm r0, {r0, r4, r5}\n\t"       \
+    "vmov s3, r2\n\t"                \
+    "vmov s4, r3\n\t"                \
+    "ands r7, r5, #3\n\t"            \
+    "bne 1f\n\t"                     \
+    "adds r5, r5, r2\n\t"            \
+    "vmov s5, r5\n\t"                \
+    SET_OUT                          \
+    "blx r6\n\t"                     \
+    "pop {r4-r11, pc}\n"             \
+    "1:\n\t"                         \
+    "push {r0, r1}\n\t"              \
+    "subs r3, r5, r7\n\t"            \
+    "adds r5, r2, r3\n\t"            \
+    "vmov s5, r5\n\t"                \
+    "vmov s7, r7\n\t"                \
+    "vmov s8, r6\n\t"                \
+    SET_OUT                          \
+    "cbz r3, 2f\n\t"                 \
+    "blx r6\n"                       \
+    "2:\n\t"                         \
+    "vmov r2, s3\n\t"                \
+    "vmov r3, s4\n\t"                \
+    "vmov r6, s8\n\t"                \
+    "vmov s9, r2\n\t"                \
+    "vmov s10, r3\n\t"               \
+    "mov r2, sp\n\t"                 \
+    "adds r3, r2, #4\n\t"            \
+    "vmov s3, r2\n\t"                \
+    "vmov s4, r3\n\t"                \
+    "vmov s5, r3\n\t"                \
+    "blx r6\n\t"                     \
+    "vmov r4, s7\n\t"                \
+    "vmov r2, s9\n\t"                \
+    "vmov r3, s10\n\t"               \
+    "pop {r0, r1}\n"                 \
+    "3:\n\t"                         \
+    "strb r1, [r3], #1\n\t"          \
+    "strb r0, [r2], #1\n\t"          \
+    "lsrs r1, r1, #8\n\t"            \
+    "lsrs r0, r0, #8\n\t"            \
+    "subs r4, #1\n\t"                \
+    "bne 3b\n\t"                     \
+    "pop {r4-r11, pc}\n\t"
+
+MCU_NAKED void mcu_gemm_pair(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
+                             int8_t *out0 MCU_IN_REGISTER, int8_t *out1 MCU_IN_REGISTER) {
+    __asm__(GEMM("12", PAIR_SET_OUT));
 }
 
 /* In the FPU besides: s7 inputs, s8 pairs left, s9 stream, s10 bytes of an input pixel, s11 quads, s12 where
@@ -267,30 +310,6 @@ MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
             "bne 1b\n\t"
             "pop {r4-r11, pc}\n\t");
 }
-
-/* Weights' words of a loop are as many as those of two inputs, and twice those of one. */
-#define SET_OUT_ONE(input_shift, loop, quad_code)                   \
-    "push {r4-r11, lr}\n\t"                                     \
-    "ldm r0, {r0, r4, r5}\n\t"                                  \
-    "bic r5, r5, #3\n\t"                                        \
-    "adds r5, r5, r2\n\t"                                       \
-    "vmov s3, r2\n\t"                                           \
-    "vmov s4, r3\n\t"                                           \
-    "vmov s5, r5\n\t"                                           \
-    "add r5, r1, r4, lsl #" input_shift "\n\t"                  \
-    "subs r5, #" loop "\n\t"                                    \
-    "vmov s1, r5\n\t"                                           \
-    "and r4, r4, #3\n\t"                                        \
-    "adr.w r5, 3f\n\t"                                          \
-    "movs r6, #" quad_code "\n\t"                               \
-    "mls r5, r4, r6, r5\n\t"                                    \
-    "orr r5, r5, #1\n\t"                                        \
-    "vmov s2, r5\n\t"                                           \
-    "lsls r4, r4, #" input_shift "\n\t"                         \
-    "vmov s6, r4\n\t"                                           \
-    "subs r1, #" loop "\n\t"                                    \
-    "adds r1, r1, r4\n\t"                                       \
-    "vmov s0, r1\n\t"
 
 /* One quad of one pixel: r0 weights, r1 inputs, r2, r3, r6, r7 and r4, r5 what is loaded from there; the
  * accumulators are r8 raw ab, r9 a, r10 raw cd, r11 c. */
@@ -346,7 +365,7 @@ MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
 
 /* r12 output, lr its end. */
 #define ONE_BLOCKS(SCALE)                                  \
-    SET_OUT_ONE("3", "32", "62")                               \
+    "vmov s15, lr\n\t"                                     \
     "vmov r12, s3\n\t"                                     \
     "vmov lr, s5\n\t"                                      \
     ".balign 4\n"                                          \
@@ -382,83 +401,31 @@ MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
     "str r9, [r12], #4\n\t"                                \
     "cmp r12, lr\n\t"                                      \
     "bne.w 1b\n\t"                                         \
-    "pop {r4-r11, pc}\n"                                   \
+    "vmov lr, s15\n\t"                                     \
+    "vmov s3, r12\n\t"                                     \
+    "vmov s4, r12\n\t"                                     \
+    "bx lr\n"                                              \
     "8:\n\t"                                               \
-    "vmov r3, s2\n\t"                                      \
+    "vmov r4, s2\n\t"                                      \
+    "adr.w r3, 3b\n\t"                                     \
     "add r0, r0, r2, lsl #1\n\t"                           \
+    "subs r3, r3, r4\n\t"                                  \
     "bx r3\n\t"
 
-#define ONE_FUNCTION(name, SCALE)                                                                            \
-    MCU_NAKED const int32_t *name(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,     \
-                                  int8_t *out MCU_IN_REGISTER) {                                             \
-        __asm__(ONE_BLOCKS(SCALE));                                                                          \
+#define ONE_FUNCTION(name, SCALE)     \
+    MCU_NAKED void name(void) {       \
+        __asm__(ONE_BLOCKS(SCALE));   \
     }
 
 ONE_FUNCTION(mcu_one_twice, ONE_SCALE)
 ONE_FUNCTION(mcu_one_fine, ONE_SCALE_FINE)
 ONE_FUNCTION(mcu_one_coarse, ONE_SCALE_COARSE)
 
-/* clang-format on */
-#else
-
-static const int32_t *pair_blocks(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
-    return gemm->pair(gemm, x, out0, out1);
+MCU_NAKED void mcu_gemm_one(const mcu_gemm *gemm MCU_IN_REGISTER, const int32_t *x MCU_IN_REGISTER,
+                            int8_t *out MCU_IN_REGISTER) {
+    __asm__("mov r3, r2\n\t" GEMM("16", ONE_SET_OUT));
 }
+
+/* clang-format on */
 
 #endif
-
-/* The block of the channels that fill no block of their own, found behind all others. */
-static mcu_gemm last_block(const mcu_gemm *gemm, const int32_t *stream) {
-    mcu_gemm last = *gemm;
-    last.stream = stream;
-    last.channels = 4;
-    return last;
-}
-
-static void copy_left_over(const mcu_gemm *gemm, int8_t *out, const int8_t *from) {
-    for (int32_t i = gemm->channels & ~3; i < gemm->channels; i++) {
-        out[i] = *from++;
-    }
-}
-
-/* All channels, where some fill no block; apart, so that the usual case needs no stack. */
-__attribute__((noinline)) static void uneven_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
-    const int32_t *stream = gemm->stream;
-    if (gemm->channels >= 4) {
-        stream = gemm->one(gemm, x, out);
-    }
-    const mcu_gemm last = last_block(gemm, stream);
-    int8_t outputs[4];
-    last.one(&last, x, outputs);
-    copy_left_over(gemm, out, outputs);
-}
-
-void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
-    if ((gemm->channels & 3) != 0) {
-        uneven_one(gemm, x, out);
-    } else {
-        gemm->one(gemm, x, out);
-    }
-}
-
-/* The same of two pixels. */
-__attribute__((noinline)) static void uneven_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0,
-                                                  int8_t *out1) {
-    const int32_t *stream = gemm->stream;
-    if (gemm->channels >= 4) {
-        stream = pair_blocks(gemm, x, out0, out1);
-    }
-    const mcu_gemm last = last_block(gemm, stream);
-    int8_t outputs[2][4];
-    pair_blocks(&last, x, outputs[0], outputs[1]);
-    copy_left_over(gemm, out0, outputs[0]);
-    copy_left_over(gemm, out1, outputs[1]);
-}
-
-void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
-    if ((gemm->channels & 3) != 0) {
-        uneven_pair(gemm, x, out0, out1);
-    } else {
-        pair_blocks(gemm, x, out0, out1);
-    }
-}

@@ -31,9 +31,10 @@ static int32_t coarse(const int32_t **words, int32_t a, int32_t b) {
     return once(words, a, b, 1);
 }
 
-/* One block of the pixel whose words are `step` apart; returns the stream behind it. */
+/* One block of the pixel whose words are `step` apart, of which `wanted` outputs are stored; returns the
+ * stream behind it. */
 static const int32_t *one_block(const mcu_gemm *gemm, const int32_t *stream, const int32_t *x, int32_t step,
-                                scale_two *scale, int8_t *out) {
+                                scale_two *scale, int8_t *out, int32_t wanted) {
     int32_t raw_ab = stream[0], a = stream[1], raw_cd = stream[2], c = stream[3];
     stream += 4;
     for (int32_t pair = 2 * gemm->quads; pair > 0; pair--) {
@@ -46,38 +47,49 @@ static const int32_t *one_block(const mcu_gemm *gemm, const int32_t *stream, con
     }
     const int32_t ab = scale(&stream, a, mcu_sub(raw_ab, a));
     const int32_t cd = scale(&stream, c, mcu_sub(raw_cd, c));
-    mcu_store32(out, mcu_pkhbt(ab, cd));
-    return stream;
-}
-
-static const int32_t *blocks_of_one(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out) {
-    const int32_t *stream = gemm->stream;
-    for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        stream = one_block(gemm, stream, x, 1, scale, out + 4 * block);
+    const uint32_t outputs = (uint32_t)mcu_pkhbt(ab, cd);
+    for (int32_t i = 0; i < wanted; i++) {
+        out[i] = (int8_t)(outputs >> 8 * i & 0xff);
     }
     return stream;
 }
 
-static const int32_t *blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out0,
-                                     int8_t *out1) {
+static void blocks_of_one(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out) {
     const int32_t *stream = gemm->stream;
-    for (int32_t block = 0; block < gemm->channels >> 2; block++) {
-        one_block(gemm, stream, x, 2, scale, out0 + 4 * block);
-        stream = one_block(gemm, stream, x + 1, 2, scale, out1 + 4 * block);
+    for (int32_t channel = 0; channel < gemm->channels; channel += 4) {
+        const int32_t left = gemm->channels - channel, wanted = left < 4 ? left : 4;
+        stream = one_block(gemm, stream, x, 1, scale, out + channel, wanted);
     }
-    return stream;
+}
+
+static void blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, scale_two *scale, int8_t *out0,
+                           int8_t *out1) {
+    const int32_t *stream = gemm->stream;
+    for (int32_t channel = 0; channel < gemm->channels; channel += 4) {
+        const int32_t left = gemm->channels - channel, wanted = left < 4 ? left : 4;
+        one_block(gemm, stream, x, 2, scale, out0 + channel, wanted);
+        stream = one_block(gemm, stream, x + 1, 2, scale, out1 + channel, wanted);
+    }
 }
 
 #define GEMM_FUNCTIONS(scale)                                                                                \
-    const int32_t *mcu_one_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {                    \
-        return blocks_of_one(gemm, x, scale, out);                                                           \
+    void mcu_one_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {                              \
+        blocks_of_one(gemm, x, scale, out);                                                                  \
     }                                                                                                        \
-    const int32_t *mcu_pair_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {    \
-        return blocks_of_pair(gemm, x, scale, out0, out1);                                                   \
+    void mcu_pair_##scale(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {              \
+        blocks_of_pair(gemm, x, scale, out0, out1);                                                          \
     }
 GEMM_FUNCTIONS(twice)
 GEMM_FUNCTIONS(fine)
 GEMM_FUNCTIONS(coarse)
+
+void mcu_gemm_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out) {
+    gemm->one(gemm, x, out);
+}
+
+void mcu_gemm_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1) {
+    gemm->pair(gemm, x, out0, out1);
+}
 
 void mcu_gemm_pairs(const mcu_pairs *pairs) {
     const int32_t in_step = pairs->in_channels, out_step = pairs->gemm->channels;
