@@ -16,8 +16,8 @@ typedef void mcu_gemm_blocks_of_pair(void);
 typedef void mcu_gemm_blocks_of_one(const mcu_gemm *gemm, const int32_t *x, int8_t *out);
 typedef void mcu_gemm_blocks_of_pair(const mcu_gemm *gemm, const int32_t *x, int8_t *out0, int8_t *out1);
 #endif
-mcu_gemm_blocks_of_one mcu_one_twice, mcu_one_fine, mcu_one_coarse;
-mcu_gemm_blocks_of_pair mcu_pair_twice, mcu_pair_fine, mcu_pair_coarse;
+mcu_gemm_blocks_of_one mcu_one_twice, mcu_one_fine, mcu_one_coarse, mcu_one_sums;
+mcu_gemm_blocks_of_pair mcu_pair_twice, mcu_pair_fine, mcu_pair_coarse, mcu_pair_sums;
 
 /* A matrix of packed weights with its requantisation; the order of the first five fields is known to
  * assembly. */
@@ -64,6 +64,21 @@ typedef struct mcu_conv_1x1_params {
     mcu_gemm gemm;
     int32_t in_channels;
 } mcu_conv_1x1_params;
+
+/* Sums that a convolution is added up in (see gemm_sums.c): what they begin with, and outputs from them. */
+typedef struct mcu_sums_begin_params {
+    const int32_t *biases;
+    int32_t words; /* of a pixel's sums */
+} mcu_sums_begin_params;
+
+typedef struct mcu_sums_end_params {
+    const int32_t *scales;
+    int32_t channels;
+    int32_t shift; /* of one rounding, or 0 */
+    int32_t clamped;
+    int32_t act_min; /* in each of four bytes */
+    int32_t act_max;
+} mcu_sums_end_params;
 
 typedef struct mcu_conv_params {
     mcu_gemm gemm;
@@ -322,6 +337,8 @@ typedef struct mcu_transpose_conv_params {
 mcu_row_kernel mcu_conv_1x1;
 mcu_row_kernel mcu_conv;
 mcu_row_kernel mcu_conv_general;
+mcu_row_kernel mcu_sums_begin;
+mcu_row_kernel mcu_sums_end;
 mcu_row_kernel mcu_depthwise;
 mcu_row_kernel mcu_depthwise_column;
 mcu_row_kernel mcu_depthwise_3x3_s1;

@@ -27,6 +27,7 @@
  * A NOP behind the last load of a row is free, and it is what keeps the fetch going: a load that is
  * followed by arithmetic holds it up. */
 #include "mcu_asm.h"
+#include "mcu_gemm_blocks.h"
 #include "mcu_kernels.h"
 #include "mcu_widen.h"
 
@@ -58,28 +59,6 @@
 
 #define PAIR_SET_OUT SET_OUT("4", "64", "100")
 #define ONE_SET_OUT SET_OUT("3", "32", "62")
-
-/* One pair of products of two pixels: r0 weights, r1 inputs, r2 to r5 what is loaded from there; the
- * accumulators are r6 raw ab, r7 a, r8 raw cd, r9 c of pixel 0 and r10, r11, r12, lr of pixel 1. */
-#define PAIR_MACS               \
-    "nop\n\t"                   \
-    "smlad r6, r2, r4, r6\n\t"  \
-    "smlad r10, r2, r5, r10\n\t" \
-    "sxtb16 r2, r2\n\t"          \
-    "smlad r8, r3, r4, r8\n\t"   \
-    "smlad r12, r3, r5, r12\n\t" \
-    "sxtb16 r3, r3\n\t"          \
-    "smlad r7, r2, r4, r7\n\t"   \
-    "smlad r11, r2, r5, r11\n\t" \
-    "smlad r9, r3, r4, r9\n\t"   \
-    "smlad lr, r3, r5, lr\n\t"
-
-#define PAIR_STEP(first, second)     \
-    "ldr r2, [r0, #" first "]\n\t"   \
-    "ldr r3, [r0, #" second "]\n\t"  \
-    "ldr r4, [r1, #" first "]\n\t"   \
-    "ldr r5, [r1, #" second "]\n\t"  \
-    PAIR_MACS
 
 /* Channels a and b of both pixels from a and 256 b: saturated outputs, joined in a halfword. */
 #define PAIR_SCALE(w0, w1, w2, w3, w4, a0, a1, b0, b1) \
@@ -150,39 +129,17 @@
     PAIR_END(PAIR_SCALE_ONCE(low, high, "64", "68", "72", "76", "r7", "r11", "r6", "r10"), \
              PAIR_SCALE_ONCE(low, high, "80", "84", "88", "92", "r9", "lr", "r8", "r12"), "96")
 
-#define PAIR_BLOCKS(END)                    \
-    "vmov s15, lr\n\t"                      \
-    ".balign 4\n"                           \
-    "1:\n\t"                                \
+/* Blocks of two pixels begin with their biases, and end with four outputs of each. */
+#define PAIR_BEGIN                          \
     "ldmia r0!, {r6-r9}\n\t"                \
     "vmov r1, s0\n\t"                       \
     "vmov r2, s6\n\t"                       \
     "mov r10, r6\n\t"                       \
     "mov r11, r7\n\t"                       \
     "mov r12, r8\n\t"                       \
-    "mov lr, r9\n\t"                        \
-    "subs r0, #64\n\t"                      \
-    "cmp r2, #0\n\t"                        \
-    "bne.w 8f\n\t"                          \
-    ".balign 4\n"                           \
-    "2:\n\t"                                \
-    "ldr r2, [r0, #64]!\n\t"                \
-    "ldr r4, [r1, #64]!\n\t"                \
-    "ldr r3, [r0, #4]\n\t"                  \
-    "ldr r5, [r1, #4]\n\t"                  \
-    PAIR_MACS                               \
-    PAIR_STEP("8", "12")                    \
-    PAIR_STEP("16", "20")                   \
-    PAIR_STEP("24", "28")                   \
-    PAIR_STEP("32", "36")                   \
-    PAIR_STEP("40", "44")                   \
-    PAIR_STEP("48", "52")                   \
-    PAIR_STEP("56", "60") "\n"              \
-    "3:\n\t"                                \
-    "vmov r2, s1\n\t"                       \
-    "cmp r1, r2\n\t"                        \
-    "bne.w 2b\n\t"                          \
-    END                                     \
+    "mov lr, r9\n\t"
+
+#define PAIR_STORE                          \
     "vmov r2, s3\n\t"                       \
     "vmov r3, s4\n\t"                       \
     "pkhbt r7, r7, r9, lsl #16\n\t"         \
@@ -190,23 +147,12 @@
     "vmov r4, s5\n\t"                       \
     "str r7, [r2], #4\n\t"                  \
     "str r11, [r3], #4\n\t"                 \
-    "cmp r2, r4\n\t"                        \
-    "vmov s3, r2\n\t"                       \
-    "vmov s4, r3\n\t"                       \
-    "bne.w 1b\n\t"                          \
-    "vmov lr, s15\n\t"                      \
-    "bx lr\n"                               \
-    "8:\n\t"                                \
-    "vmov r4, s2\n\t"                       \
-    "adr.w r3, 3b\n\t"                      \
-    "adds r0, r0, r2\n\t"                   \
-    "subs r3, r3, r4\n\t"                   \
-    "bx r3\n\t"
+    "cmp r2, r4\n\t"
 
 /* Takes the stream in r0 and all else in the FPU's registers, and leads r0, s3 and s4 on; no function of C. */
 #define PAIR_FUNCTION(name, END)      \
     MCU_NAKED void name(void) {       \
-        __asm__(PAIR_BLOCKS(END));    \
+        __asm__(PAIR_BLOCKS(PAIR_BEGIN, END PAIR_STORE)); \
     }
 
 PAIR_FUNCTION(mcu_pair_twice, PAIR_TWICE)
@@ -311,32 +257,6 @@ MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
             "pop {r4-r11, pc}\n\t");
 }
 
-/* One quad of one pixel: r0 weights, r1 inputs, r2, r3, r6, r7 and r4, r5 what is loaded from there; the
- * accumulators are r8 raw ab, r9 a, r10 raw cd, r11 c. */
-#define ONE_MACS                 \
-    "nop\n\t"                    \
-    "smlad r8, r2, r4, r8\n\t"   \
-    "sxtb16 r2, r2\n\t"          \
-    "smlad r10, r3, r4, r10\n\t" \
-    "sxtb16 r3, r3\n\t"          \
-    "smlad r9, r2, r4, r9\n\t"   \
-    "smlad r11, r3, r4, r11\n\t" \
-    "smlad r8, r6, r5, r8\n\t"   \
-    "sxtb16 r6, r6\n\t"          \
-    "smlad r10, r7, r5, r10\n\t" \
-    "sxtb16 r7, r7\n\t"          \
-    "smlad r9, r6, r5, r9\n\t"   \
-    "smlad r11, r7, r5, r11\n\t"
-
-#define ONE_STEP(w0, w1, w2, w3, x0, x1) \
-    "ldr r2, [r0, #" w0 "]\n\t"          \
-    "ldr r3, [r0, #" w1 "]\n\t"          \
-    "ldr r6, [r0, #" w2 "]\n\t"          \
-    "ldr r7, [r0, #" w3 "]\n\t"          \
-    "ldr r4, [r1, #" x0 "]\n\t"          \
-    "ldr r5, [r1, #" x1 "]\n\t"          \
-    ONE_MACS
-
 #define ONE_SCALE(a, b)              \
     "ldmia r0!, {r2-r6}\n\t"         \
     "lsls " a ", " a ", #1\n\t"      \
@@ -363,58 +283,23 @@ MCU_NAKED void mcu_gemm_pairs(const mcu_pairs *pairs MCU_IN_REGISTER) {
 #define ONE_SCALE_FINE(a, b) ONE_SCALE_ONCE("3", "11", a, b)
 #define ONE_SCALE_COARSE(a, b) ONE_SCALE_ONCE("1", "9", a, b)
 
-/* r12 output, lr its end. */
-#define ONE_BLOCKS(SCALE)                                  \
-    "vmov s15, lr\n\t"                                     \
-    "vmov r12, s3\n\t"                                     \
-    "vmov lr, s5\n\t"                                      \
-    ".balign 4\n"                                          \
-    "1:\n\t"                                               \
-    "ldmia r0!, {r8-r11}\n\t"                              \
-    "vmov r1, s0\n\t"                                      \
-    "vmov r2, s6\n\t"                                      \
-    "subs r0, #64\n\t"                                     \
-    "cmp r2, #0\n\t"                                       \
-    "bne.w 8f\n\t"                                         \
-    ".balign 4\n"                                          \
-    "2:\n\t"                                               \
-    "ldr r2, [r0, #64]!\n\t"                               \
-    "ldr r4, [r1, #32]!\n\t"                               \
-    "ldr r3, [r0, #4]\n\t"                                 \
-    "ldr r5, [r1, #4]\n\t"                                 \
-    "ldr r6, [r0, #8]\n\t"                                 \
-    "ldr r7, [r0, #12]\n\t"                                \
-    ONE_MACS                                               \
-    ONE_STEP("16", "20", "24", "28", "8", "12")            \
-    ONE_STEP("32", "36", "40", "44", "16", "20")           \
-    ONE_STEP("48", "52", "56", "60", "24", "28") "\n"      \
-    "3:\n\t"                                               \
-    "vmov r2, s1\n\t"                                      \
-    "cmp r1, r2\n\t"                                       \
-    "bne.w 2b\n\t"                                         \
-    "adds r0, #64\n\t"                                     \
-    "sub r8, r8, r9\n\t"                                   \
-    "sub r10, r10, r11\n\t"                                \
-    SCALE("r9", "r8")                                      \
-    SCALE("r11", "r10")                                    \
-    "pkhbt r9, r9, r11, lsl #16\n\t"                       \
-    "str r9, [r12], #4\n\t"                                \
-    "cmp r12, lr\n\t"                                      \
-    "bne.w 1b\n\t"                                         \
-    "vmov lr, s15\n\t"                                     \
-    "vmov s3, r12\n\t"                                     \
-    "vmov s4, r12\n\t"                                     \
-    "bx lr\n"                                              \
-    "8:\n\t"                                               \
-    "vmov r4, s2\n\t"                                      \
-    "adr.w r3, 3b\n\t"                                     \
-    "add r0, r0, r2, lsl #1\n\t"                           \
-    "subs r3, r3, r4\n\t"                                  \
-    "bx r3\n\t"
+#define ONE_BEGIN               \
+    "ldmia r0!, {r8-r11}\n\t"   \
+    "vmov r1, s0\n\t"           \
+    "vmov r2, s6\n\t"
+
+#define ONE_END(SCALE)              \
+    "adds r0, #64\n\t"              \
+    "sub r8, r8, r9\n\t"            \
+    "sub r10, r10, r11\n\t"         \
+    SCALE("r9", "r8")               \
+    SCALE("r11", "r10")             \
+    "pkhbt r9, r9, r11, lsl #16\n\t" \
+    "str r9, [r12], #4\n\t"
 
 #define ONE_FUNCTION(name, SCALE)     \
     MCU_NAKED void name(void) {       \
-        __asm__(ONE_BLOCKS(SCALE));   \
+        __asm__(ONE_BLOCKS(ONE_BEGIN, ONE_END(SCALE)));   \
     }
 
 ONE_FUNCTION(mcu_one_twice, ONE_SCALE)
