@@ -139,31 +139,40 @@ def quad_pairs(products: Sequence[int]) -> list[tuple[int, int]]:
 def pack_stream(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> Constant:
     """The stream that ``gemm.c`` reads. ``pairs`` are indices of products, -1 standing for none; their
     number is even."""
-    rows = _padded(matrix.weights).astype(np.int64)
-    rows = np.concatenate([rows, np.zeros((rows.shape[0], 1), np.int64)], axis=1)
-    shared = 256 * rows[1::2] + rows[0::2]
-    low = shared[:, [pair[0] for pair in pairs]] & 0xFFFF
-    high = shared[:, [pair[1] for pair in pairs]] & 0xFFFF
-    words = low | (high << 16)
+    parts = zip(first_sums(matrix), weight_words(matrix, pairs), last_words(matrix), strict=True)
+    words = np.concatenate([words for block in parts for words in block])
+    return Constant("stream", to_words(words), 4, "int32_t")
+
+
+def first_sums(matrix: Matrix) -> list[Int64Array]:
+    """What the sums of each block of channels begin with: four words."""
     bias = _padded(matrix.bias).astype(np.int64)
     raw_bias = 256 * bias[1::2] + bias[0::2]
     if matrix.lines:
         own = _padded(np.array([line.bias for line in matrix.lines], np.int64))
         bias = bias + np.where(np.arange(len(own)) % 2 == 0, own, 0)
         raw_bias = raw_bias + own[0::2] + own[1::2]
-    blocks: list[Int64Array] = []
-    for block in range(rows.shape[0] // CHANNEL_BLOCK):
-        first, second = 2 * block, 2 * block + 1
-        channel = CHANNEL_BLOCK * block
-        head = [raw_bias[first], bias[channel], raw_bias[second], bias[channel + 2]]
-        blocks.append(np.array(head, np.int64))
-        blocks.append(np.stack([words[first], words[second]], axis=1).reshape(-1))
-        last = channel + CHANNEL_BLOCK
-        if matrix.lines:
-            blocks.append(_line_words(matrix.lines[channel:last]))
-        else:
-            blocks.append(_scale_words(matrix.scales[channel:last]))
-    return Constant("stream", to_words(np.concatenate(blocks)), 4, "int32_t")
+    words = np.stack([raw_bias, bias[0::2]], axis=1)
+    return list(words.reshape(-1, CHANNEL_BLOCK))
+
+
+def weight_words(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> list[Int64Array]:
+    """The weights of each block of channels, for products in the order of ``pairs`` (see ``pack_stream``)."""
+    rows = _padded(matrix.weights).astype(np.int64)
+    rows = np.concatenate([rows, np.zeros((rows.shape[0], 1), np.int64)], axis=1)
+    shared = 256 * rows[1::2] + rows[0::2]
+    low = shared[:, [pair[0] for pair in pairs]] & 0xFFFF
+    high = shared[:, [pair[1] for pair in pairs]] & 0xFFFF
+    words = low | (high << 16)
+    return [np.stack(two, axis=1).reshape(-1) for two in words.reshape(-1, 2, len(pairs))]
+
+
+def last_words(matrix: Matrix) -> list[Int64Array]:
+    """What requantises each block of channels: eight words with one rounding, ten with two."""
+    starts = range(0, matrix.channels, CHANNEL_BLOCK)
+    if matrix.lines:
+        return [_line_words(matrix.lines[start : start + CHANNEL_BLOCK]) for start in starts]
+    return [_scale_words(matrix.scales[start : start + CHANNEL_BLOCK]) for start in starts]
 
 
 def _scale_words(scales: Sequence[Scale]) -> Int64Array:
