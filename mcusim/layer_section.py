@@ -28,7 +28,8 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 class TensorPort(msgspec.Struct, frozen=True, kw_only=True):
     """An input or output tensor of the network: where it lies when ``invoke`` is entered or left.
 
-    ``shape`` is NHWC with the batch dimension, ``dtype`` a numpy name, ``memory`` the kind of region.
+    ``shape`` is NHWC with the batch dimension, ``dtype`` a numpy name, ``memory`` the kind of region; of an
+    input from a "camera" ``location`` holds some of its lines at a time.
     """
 
     name: str
@@ -37,7 +38,7 @@ class TensorPort(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
     zero_point: int
     location: Location
-    memory: Literal["sram", "flash"]
+    memory: Literal["sram", "flash", "camera"]
 
 
 class LayerEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -218,7 +218,7 @@ class _Run:
             if event.kind is EventKind.ENTERED and event.value == self._invoke and at_entry is None:
                 at_entry = self._machine.snapshot()
                 if inferences:
-                    write_inputs(self._image, self._machine.port, inferences[0])
+                    self._write_inputs(inferences[0])
                 else:
                     assume_inputs(self._image, self._machine.port)
                 started = self._machine.core.cycles
@@ -231,7 +231,7 @@ class _Run:
 
     def _infer_again(self, at_entry: Snapshot, inputs: Sequence[Array]) -> None:
         self._machine.restart(at_entry)
-        write_inputs(self._image, self._machine.port, inputs)
+        self._write_inputs(inputs)
         self._machine.begin_call()
         while True:
             event = self._machine.run()
@@ -240,6 +240,9 @@ class _Run:
                 return
             if event.kind is EventKind.EXITED:
                 raise InputError(f"{self._image.path}: exited inside {self._invoke_name()}, its network call")
+
+    def _write_inputs(self, inputs: Sequence[Array]) -> None:
+        write_inputs(self._image, self._machine.port, inputs, self._machine.camera)
 
     def _leave(self, cycles: int) -> None:
         self._cycles.append(cycles)

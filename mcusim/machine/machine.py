@@ -30,6 +30,7 @@ from mcusim.image import Image
 from mcusim.machine import engine, semihosting
 from mcusim.machine.access_clock import AccessClock
 from mcusim.machine.devices import Bus, Device, Platform
+from mcusim.machine.devices.camera import Camera
 from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.nvic import InterruptController
@@ -39,6 +40,7 @@ from mcusim.machine.exceptions import SVCALL, Exceptions
 from mcusim.machine.faults import NULL_BYTES, Access, Blame
 from mcusim.machine.heap import Heap, allocator
 from mcusim.machine.memory import DebugPort, Memory
+from mcusim.machine.ports import camera_port, lines_of
 from mcusim.machine.stacks import stack_areas, stack_floor
 from mcusim.timing.chip_flash import flash_range, flash_timing, flashes_beside
 from mcusim.timing.flash import FlashTiming
@@ -110,7 +112,7 @@ class Snapshot:
 class Machine:
     """Boots on construction: memories loaded, registers as after reset. ``warnings`` grows as it runs;
     ``host_seconds`` is the time spent in emulation alone. What goes through ``port`` counts as the
-    firmware's own reading and writing."""
+    firmware's own reading and writing. ``camera``: where the image's input comes from, if it is that."""
 
     def __init__(self, image: Image, chip: Chip, setup: Setup) -> None:
         """Raises InputError if the image cannot start on this chip."""
@@ -130,10 +132,10 @@ class Machine:
             self.port, self._cycles, chip.clock_hz, setup.console, self._warn
         )
         self._clock = AccessClock(self.core, self._engine.reg_read, self.memory.read)
-        self._map_devices(chip)
+        self.camera = self._map_devices(chip, image)
         self._refused: Access | None = None
         self._interrupt: int | None = None
-        self._reset_requested = False
+        self._device_fault: str | None = None
         self._engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_refused_access)
         self._engine.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._engine.reg_write(arm_const.UC_ARM_REG_SP, self._boot.stack_pointer)
@@ -236,9 +238,9 @@ class Machine:
             was_made = state.stop not in (Stop.NULL, Stop.UNALIGNED)
             self.core.finish(self._pc if was_made else state.instruction)
             raise self._verdict(state, chain)
-        if self._reset_requested:
+        if self._device_fault is not None:
             self.core.finish(self._pc)
-            raise FaultError(f"the firmware asked for a system reset {self._blame.place(self._pc, chain)}")
+            raise FaultError(f"{self._device_fault} {self._blame.place(self._pc, chain)}")
         if self._interrupt is not None:
             return self._after_interrupt(self._interrupt)
         if failed is not None:
@@ -351,7 +353,11 @@ class Machine:
             self.warnings.append(sentence)
 
     def _request_reset(self) -> None:
-        self._reset_requested = True
+        self._fail("the firmware asked for a system reset")
+
+    def _fail(self, sentence: str) -> None:
+        """A device was asked for what ends the run."""
+        self._device_fault = sentence
         self._engine.emu_stop()
 
     def _core_spec(self, image: Image, chip: Chip) -> CoreSpec:
@@ -409,8 +415,10 @@ class Machine:
                 parts.append(SramRegion(low, bank.view[low - start : high - start]))
         return parts
 
-    def _map_devices(self, chip: Chip) -> None:
+    def _map_devices(self, chip: Chip, image: Image) -> Camera | None:
+        """The camera, if the image reads its input from one."""
         platform = Platform(self._clock.cycles, self._warn, self._request_reset, self.core.trap_unaligned)
+        platform.fault = self._fail
         control = SystemControlBlock(platform, self._reset_vtor(chip))
         interrupts, timer = InterruptController(platform), SysTick(platform)
         devices: list[Device] = [CoreDebug(), control, CycleCounterUnit(platform), timer, interrupts]
@@ -422,6 +430,12 @@ class Machine:
         for region in chip.regions:
             if region.kind == "peripheral":
                 self._map_bus(region.start, region.size, Bus(region.start, (), platform))
+        port = camera_port(image)
+        if port is None:
+            return None
+        camera = Camera(platform, self.port.write, *lines_of(port))
+        self._map_bus(camera.base, camera.size, Bus(camera.base, [camera], platform))
+        return camera
 
     def _reset_vtor(self, chip: Chip) -> int:
         """0 after reset (ARMv7-M ARM, B3.2.5), where flash appears; else as a boot loader leaves it."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcusim.errors import InputError
 from mcusim.image import Image
 from mcusim.layer_section import TensorPort
+from mcusim.machine.devices.camera import Camera
 from mcusim.machine.memory import DebugPort, Memory
 
 Array = NDArray[Any]
@@ -69,11 +70,29 @@ def pseudo_random_inputs(ports: Sequence[TensorPort]) -> list[Array]:
     return [generator.integers(-128, 128, port.shape, dtype=np.int8).astype(port.dtype) for port in ports]
 
 
-def write_inputs(image: Image, memory: Memory | DebugPort, inputs: Sequence[Array]) -> None:
-    """Put one inference's inputs where the layer section says; the image must have one."""
+def camera_port(image: Image) -> TensorPort | None:
+    """The input that a camera delivers line by line, if the image has one."""
+    return next((port for port in _ports(image, inputs=True) if port.memory == "camera"), None)
+
+
+def lines_of(port: TensorPort) -> tuple[int, int]:
+    """How many lines an image in NHWC has, and the bytes of one. Raises InputError if it has no lines."""
+    if len(port.shape) != 4:
+        raise InputError(f"a camera cannot deliver input {port.name!r} of shape {_text(port.shape)} in lines")
+    _, height, width, channels = port.shape
+    return height, width * channels * np.dtype(port.dtype).itemsize
+
+
+def write_inputs(
+    image: Image, memory: Memory | DebugPort, inputs: Sequence[Array], camera: Camera | None = None
+) -> None:
+    """Put one inference's inputs where the layer section says, or before the camera; the image must have
+    one."""
     for port, array in zip(_ports(image, inputs=True), inputs, strict=True):
         raw = np.ascontiguousarray(array).astype(np.dtype(port.dtype).newbyteorder("<"), copy=False).tobytes()
-        if len(raw) != port.location.bytes or not memory.write(image.address_of(port.location), raw):
+        if port.memory == "camera" and camera is not None:
+            camera.show(raw)
+        elif len(raw) != port.location.bytes or not memory.write(image.address_of(port.location), raw):
             place = f"the layer section's place for input {port.name!r}"
             raise InputError(f"{image.path}: {place} does not hold {len(raw)} bytes")
 
@@ -81,7 +100,8 @@ def write_inputs(image: Image, memory: Memory | DebugPort, inputs: Sequence[Arra
 def assume_inputs(image: Image, port: DebugPort) -> None:
     """Whatever lies at the network's inputs is its input."""
     for tensor in _ports(image, inputs=True):
-        port.note(image.address_of(tensor.location), tensor.location.bytes, True)
+        if tensor.memory != "camera":
+            port.note(image.address_of(tensor.location), tensor.location.bytes, True)
 
 
 def read_outputs(image: Image, memory: Memory | DebugPort) -> list[Array]:

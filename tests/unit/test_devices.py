@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcusim.machine.devices.bus import Bus, Platform
+from mcusim.machine.devices.camera import ADDRESS, LINE, READY, Camera
 from mcusim.machine.devices.debug import CoreDebug
 from mcusim.machine.devices.dwt import CycleCounterUnit
 from mcusim.machine.devices.nvic import InterruptController
@@ -20,9 +21,10 @@ class Clock:
     now: int = 0
     sentences: list[str] = field(default_factory=list)
     resets: int = 0
+    faults: list[str] = field(default_factory=list)
 
     def platform(self) -> Platform:
-        return Platform(lambda: self.now, self.sentences.append, self._reset)
+        return Platform(lambda: self.now, self.sentences.append, self._reset, fault=self.faults.append)
 
     def _reset(self) -> None:
         self.resets += 1
@@ -124,3 +126,61 @@ def test_bus_serves_bytes_and_warns_once_per_register() -> None:
     assert bus.read(0x5000, 4) == 0xABCD_0000
     assert bus.read(0x5004, 4) == 0
     assert [sentence[:19] for sentence in clock.sentences] == ["register 0xe0005000", "register 0xe0005004"]
+
+
+class Scene:
+    """A camera of 3 lines of 4 bytes before memory at 0x100 to 0x110."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.memory = bytearray(0x10)
+        self.camera = Camera(self.clock.platform(), self._deliver, 3, 4)
+
+    def take(self, number: int, address: int) -> None:
+        self.camera.write(ADDRESS, address)
+        self.camera.write(LINE, number)
+
+    def _deliver(self, address: int, line: bytes) -> bool:
+        fits = 0x100 <= address <= 0x110 - len(line)
+        if fits:
+            self.memory[address - 0x100 : address - 0x100 + len(line)] = line
+        return fits
+
+
+def test_a_camera_brings_lines_in_order_to_where_they_are_wanted() -> None:
+    scene = Scene()
+    scene.camera.show(b"linetwo!last")
+    assert scene.camera.read(READY) == 0
+    scene.take(0, 0x104)
+    scene.take(1, 0x108)
+    assert (scene.camera.read(LINE), scene.camera.read(READY)) == (1, 2)
+    scene.take(2, 0x104)
+    assert scene.memory == bytes(4) + b"lasttwo!" + bytes(4)
+    scene.take(0, 0x100)
+    assert scene.memory[:4] == b"line"
+    assert scene.camera.read(READY) == 1
+    assert not scene.clock.faults
+
+
+def test_a_camera_without_an_image_sees_black() -> None:
+    scene = Scene()
+    scene.memory[:] = b"x" * 16
+    scene.take(0, 0x100)
+    assert scene.memory == bytes(4) + b"x" * 12
+
+
+def test_a_camera_brings_no_line_twice_none_too_early_and_none_to_nowhere() -> None:
+    scene = Scene()
+    scene.take(1, 0x100)
+    scene.take(0, 0x100)
+    scene.take(1, 0x10D)
+    scene.take(1, 0x100)
+    scene.take(1, 0x100)
+    scene.take(2, 0x100)
+    scene.take(3, 0x100)
+    assert scene.clock.faults == [
+        "the firmware asked for line 1 of the camera's 3 when 0 had come",
+        "no memory at 0x0000010d holds a line of the camera",
+        "the firmware asked for line 1 of the camera's 3 when 2 had come",
+        "the firmware asked for line 3 of the camera's 3 when 3 had come",
+    ]

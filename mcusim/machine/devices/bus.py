@@ -16,7 +16,7 @@ class Platform:
     ``cycles`` reads the live cycle counter; ``warn`` notes a sentence once; ``reset_requested`` is called
     when the firmware asks for a system reset, ``trap_unaligned`` when it says whether every access to an
     address that is not aligned is to fault, ``exceptions_changed`` when other exceptions may be
-    pending, or the timer has been set.
+    pending, or the timer has been set, ``fault`` with what the firmware did that ends the run.
     """
 
     cycles: Callable[[], int]
@@ -24,6 +24,7 @@ class Platform:
     reset_requested: Callable[[], None] = field(default=lambda: None)
     trap_unaligned: Callable[[bool], None] = field(default=lambda _: None)
     exceptions_changed: Callable[[], None] = field(default=lambda: None)
+    fault: Callable[[str], None] = field(default=lambda _: None)
 
 
 class Device(Protocol):
