@@ -14,7 +14,7 @@ from mcusim.errors import UsageError
 if TYPE_CHECKING:
     from mcusim.chips import Chip
     from mcusim.compiler.candidates import Candidate
-    from mcusim.compiler.schedule import InputIn, Schedule
+    from mcusim.compiler.schedule import InputIn, Schedule, Stage
     from mcusim.network.graph import Graph
     from mcusim.report.plan import PlannedLayer, PlannedSchedule
 
@@ -146,10 +146,14 @@ def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> 
 
 
 def _stages_text(schedule: Schedule) -> str:
-    """Which operators run together, and in how many bands."""
-    streams = [stage for stage in schedule.stages if stage.mode != "op"]
-    texts = [f"{s.first}-{s.last}" + (f" in {s.bands} bands" if s.bands > 1 else "") for s in streams]
-    return "; ".join(texts) or "one by one"
+    """Which operators run together, in how many bands, and in tiles of how many channels."""
+    return "; ".join(_stage_text(stage) for stage in schedule.stages if stage.mode != "op") or "one by one"
+
+
+def _stage_text(stage: Stage) -> str:
+    pieces = [f"{stage.bands} bands"] if stage.bands > 1 else []
+    pieces += [f"tiles of {stage.channels}"] if stage.mode == "ctile" else []
+    return f"{stage.first}-{stage.last}" + (f" in {' of '.join(pieces)}" if pieces else "")
 
 
 def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:

@@ -67,6 +67,9 @@ def _mode(stage: Stage) -> str:
     if stage.mode == "patch" and stage.grid is not None:
         return f"patch {stage.grid[0]}x{stage.grid[1]}"
     pairs = ", pairs" if stage.chunk == 2 else ""
+    if stage.mode == "ctile":
+        bands = f" x {stage.bands} bands" if stage.bands > 1 else ""
+        return f"ctile {stage.channels}{bands}{pairs}"
     return f"{stage.bands} bands{pairs}" if stage.bands > 1 else f"{stage.mode}{pairs}"
 
 

@@ -21,7 +21,7 @@ from mcusim.compiler.candidates import advise
 from mcusim.compiler.live_ranges import Sharing
 from mcusim.compiler.lowering import EXACT_AND_FAST, Options
 from mcusim.compiler.memory_plan import MemoryPlan
-from mcusim.compiler.program import Program, lower_all, make_program
+from mcusim.compiler.program import Program, make_program
 from mcusim.compiler.schedule import InputIn, Schedule
 from mcusim.compiler.section import layer_section as section_of
 from mcusim.compiler.toolchains import Source, Toolchain
@@ -76,7 +76,7 @@ def build(
     compiler = toolchains.find(toolchain)
     if options.optimise == "size":
         compiler = replace(compiler, kernel_level=SMALL, glue_level=SMALL)
-    program = make_program(graph, schedule, sharing, lower_all(graph, options), exact=exact)
+    program = make_program(graph, schedule, sharing, exact=exact, options=options)
     check_fit(program, chip, stack_bytes)
     record: dict[str, Any] = {"mcusim_version": mcusim.__version__, "chip": chip.name, **compiler.describe()}
     record |= {"sharing": sharing, "stack_bytes": stack_bytes}
@@ -104,7 +104,8 @@ def check_fit(program: Program, chip: Chip, stack_bytes: int) -> None:
         if advice is not None:
             hint = f"schedule {advice.name} would fit with {advice.needed_bytes / 1024:.1f} KiB"
         raise FitError(f"{_too_much(chip, 'SRAM', needed - chip.sram.size)}; {hint}")
-    constants = sum(len(c.data) for lowered in program.lowered.values() for c in lowered.constants)
+    kernels = (lowered for op in program.graph.operators for _, lowered in program.kernels_of(op))
+    constants = sum(len(constant.data) for lowered in kernels for constant in lowered.constants)
     if constants > chip.flash.size:
         raise FitError(_too_much(chip, "flash", constants - chip.flash.size))
 

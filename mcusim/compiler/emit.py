@@ -40,14 +40,18 @@ def gather_constants(program: Program) -> tuple[tuple[ConstantData, ...], bytes]
     """Every constant of the network, and the one file they are read from."""
     found: list[ConstantData] = []
     blob = bytearray()
-    for op in program.graph.operators:
-        lowering = program.lowered.get(op.index)
-        for constant in lowering.constants if lowering else ():
-            symbol = f"mcu_{op.index:03d}_{constant.name}"
+    kernels = (kernel for op in program.graph.operators for kernel in program.kernels_of(op))
+    for label, lowering in kernels:
+        for constant in lowering.constants:
+            symbol = _symbol(label, constant.name)
             size = len(constant.data)
             found.append(ConstantData(symbol, len(blob), size, constant.alignment, constant.ctype))
             blob += constant.data
     return tuple(found), bytes(blob)
+
+
+def _symbol(label: str, name: str) -> str:
+    return f"mcu_{label}_{name}"
 
 
 def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
@@ -57,7 +61,11 @@ def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
     parts = [
         _includes(lowered),
         _externs(program, constants),
-        *(_operator(program, op, constants) for op in _run_operators(program)),
+        *(
+            _operator(program, op, label, lowering)
+            for op in program.graph.operators
+            for label, lowering in program.kernels_of(op)
+        ),
         state_source(program),
         *(stage_source(program, number, stage) for number, stage in enumerate(stages)),
         *(
@@ -72,12 +80,10 @@ def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _run_operators(program: Program) -> list[Operator]:
-    return [op for op in program.graph.operators if op.index in program.lowered]
-
-
 def _includes(lowered: Iterable[LoweredOp]) -> str:
-    headers = sorted({"mcusim_runtime.h", "mcu_stream.h", *(lowering.header for lowering in lowered)})
+    headers = sorted(
+        {"mcusim_runtime.h", "mcu_stream.h", "mcu_tiles.h", *(lowering.header for lowering in lowered)}
+    )
     lines = [f'#include "{header}"' for header in headers]
     lines += ["", "#include <stddef.h>", "", "#define MCU_LAYER __attribute__((noinline, used))"]
     return "\n".join(lines)
@@ -92,20 +98,17 @@ def _externs(program: Program, constants: Sequence[ConstantData]) -> str:
     return "\n".join(lines)
 
 
-def _operator(program: Program, op: Operator, constants: Sequence[ConstantData]) -> str:
-    lowering = program.lowered[op.index]
-    prefix = f"mcu_{op.index:03d}_"
-    symbols = {c.symbol.removeprefix(prefix): c.symbol for c in constants if c.symbol.startswith(prefix)}
-    number = f"{op.index:03d}"
-    params = f"static const {lowering.params_type} params_{number} = {lowering.initialiser(symbols)};"
+def _operator(program: Program, op: Operator, label: str, lowering: LoweredOp) -> str:
+    symbols = {constant.name: _symbol(label, constant.name) for constant in lowering.constants}
+    params = f"static const {lowering.params_type} params_{label} = {lowering.initialiser(symbols)};"
     if lowering.whole_tensors:
         return params
     return (
         f"{params}\n"
-        f"static const mcu_op op_{number} = {{.kernel = {lowering.kernel}, .params = &params_{number}, "
+        f"static const mcu_op op_{label} = {{.kernel = {lowering.kernel}, .params = &params_{label}, "
         f".kernel_h = {lowering.kernel_h}, .stride_h = {lowering.stride_h}, .pad_top = {lowering.pad_top}, "
         f".stride_w = {lowering.stride_w}, .pad_left = {lowering.pad_left}, "
-        f".rows_per_call = {program.rows_per_call(op)}}};"
+        f".rows_per_call = {min(lowering.rows_per_call, program.rows_per_call(op))}}};"
     )
 
 

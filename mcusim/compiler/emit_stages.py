@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcusim.compiler import spatial
+from mcusim.compiler.emit_tiles import tiles_source
 from mcusim.compiler.names import STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
 from mcusim.compiler.patches import Span
 from mcusim.compiler.program import Program
 from mcusim.compiler.rows import rows_at_once, turns
-from mcusim.compiler.stages import PatchStage, StreamStage, sums_bytes
+from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, sums_bytes
 from mcusim.network.graph import Operator
 
 
 def stage_source(program: Program, number: int, stage: PatchStage) -> str:
     """Everything of one stage that runs in pieces."""
+    if isinstance(stage, TileStage):
+        return tiles_source(program, number, stage)
     if isinstance(stage, StreamStage):
         return _stream(program, number, stage)
     operators = program.graph.operators[stage.first : stage.last + 1]
@@ -29,7 +32,8 @@ def stage_source(program: Program, number: int, stage: PatchStage) -> str:
 
 def state_source(program: Program) -> str:
     """What a stream keeps while it runs; streams run one after the other and share it."""
-    lengths = [s.last - s.first + 1 for s in program.ranges.stages if isinstance(s, StreamStage)]
+    streams = [stage for stage in program.ranges.stages if isinstance(stage, StreamStage)]
+    lengths = [s.last - s.first + 1 for s in streams if not isinstance(s, TileStage)]
     return f"static mcu_stream_state {STREAM_STATE}[{max(lengths)}];" if lengths else ""
 
 

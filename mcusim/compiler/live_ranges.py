@@ -13,8 +13,8 @@ from typing import Literal
 
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
-from mcusim.compiler.patches import Span, patch_distance, row_axis
-from mcusim.compiler.rows import align, stage_distance
+from mcusim.compiler.patches import Span, row_axis
+from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import Schedule
 from mcusim.compiler.stages import PatchStage, StreamStage, stages_of
 from mcusim.network.graph import Graph, Operator, OpKind
@@ -210,10 +210,7 @@ def _stage_overlap(graph: Graph, ranges: LiveRanges, stage: PatchStage, target: 
         comes_in = any(source.tensor in op.inputs for op in operators) and not source.patch
         if not comes_in or source.last != stage.last or source.tensor == target.tensor:
             continue
-        if isinstance(stage, StreamStage):
-            distance = stage_distance(graph, operators, source.tensor, stage.chunk)
-        else:
-            distance = align(patch_distance(graph, operators, source.tensor, stage.geometry))
+        distance = stage.distance(graph, source.tensor)
         saved = align(source.bytes) + align(target.bytes)
         saved -= max((distance or 0) + align(source.bytes), align(target.bytes))
         if saved > least:

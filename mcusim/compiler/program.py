@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from mcusim.compiler import lowering, placement, spatial
 from mcusim.compiler.exact import place_exactly
@@ -13,7 +13,8 @@ from mcusim.compiler.lowering.pooling import over_rows
 from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.schedule import Schedule, validate
-from mcusim.compiler.stages import PatchStage, StreamStage, sums_bytes
+from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, sums_bytes
+from mcusim.compiler.tile_kernels import TileKernels, tile_kernels
 from mcusim.network.graph import Graph, Operator, OpKind
 
 LARGEST_ROW = 32767
@@ -23,11 +24,12 @@ LARGEST_ROW = 32767
 @dataclass(frozen=True)
 class Layout:
     """How operators see their tensors. ``lowered`` is by operator index; operators that move nothing
-    are not in it."""
+    are not in it. ``tiles``: kernels of the stages that run in channel tiles, by their first position."""
 
     graph: Graph
     ranges: LiveRanges
     lowered: Mapping[int, LoweredOp]
+    tiles: Mapping[int, TileKernels] = field(default_factory=dict)
 
     def whole_extent(self, op: Operator, tensor: int) -> spatial.Extent:
         """How an operator outside of patch stages sees one of its tensors: with its rows, or as one row
@@ -95,7 +97,15 @@ class Layout:
 class Program(Layout):
     """A layout with its memory plan: everything that the text of a firmware depends on."""
 
-    plan: MemoryPlan
+    plan: MemoryPlan = field(kw_only=True)
+
+    def kernels_of(self, op: Operator) -> Iterator[tuple[str, LoweredOp]]:
+        """The kernel calls of an operator, several if it is divided into tiles, each with a label that is
+        unique in the network; none of operators that move nothing."""
+        stage = self.ranges.stage_at(self.graph.operators.index(op))
+        tiled = list(self.tiles[stage.first].of(op)) if isinstance(stage, TileStage) else []
+        if op.index in self.lowered:
+            yield from tiled or [(f"{op.index:03d}", self.lowered[op.index])]
 
     @property
     def offsets(self) -> dict[int, int]:
@@ -123,15 +133,25 @@ def lower_all(graph: Graph, options: Options = EXACT_AND_FAST) -> Mapping[int, L
 
 
 def layout_of(
-    graph: Graph, schedule: Schedule, *, lowered: Mapping[int, LoweredOp], sharing: Sharing = "rows"
+    graph: Graph,
+    schedule: Schedule,
+    *,
+    lowered: Mapping[int, LoweredOp],
+    sharing: Sharing = "rows",
+    options: Options = EXACT_AND_FAST,
 ) -> Layout:
     """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate,
-    without scratch."""
+    without scratch. ``options``: those of ``lowered``."""
     ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
-    return Layout(graph, replace(ranges, scratch=_scratch(graph, ranges, lowered)), lowered)
+    stages = [stage for stage in ranges.stages if isinstance(stage, TileStage)] if lowered else []
+    tiles = {stage.first: tile_kernels(graph, stage.block, stage.tiles, options) for stage in stages}
+    scratch = _scratch(graph, ranges, lowered, tiles)
+    return Layout(graph, replace(ranges, scratch=scratch), lowered, tiles)
 
 
-def _scratch(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]) -> dict[int, Buffer]:
+def _scratch(
+    graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp], tiles: Mapping[int, TileKernels]
+) -> dict[int, Buffer]:
     """What kernels need beside their tensors: of a stream, whose operators take turns, the most for as
     long as it runs. It is enough also for rows that go to a kernel in one call, if the plan allows that."""
     widest = Layout(graph, replace(ranges, overlaps=()), lowered)
@@ -143,7 +163,11 @@ def _scratch(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp])
         streamed = isinstance(stage, StreamStage)
         first, last = (stage.first, stage.last) if stage and streamed else (position, position)
         known = found[~first].bytes if ~first in found else 0
-        size = max(known, lowered[op.index].scratch_bytes(*widest.row_widths(position, op)))
+        if isinstance(stage, TileStage):
+            widths = (graph.tensors[t].shape[2] for t in (stage.block.source, stage.block.last.outputs[0]))
+            size = tiles[stage.first].scratch_bytes(*widths)
+        else:
+            size = max(known, lowered[op.index].scratch_bytes(*widest.row_widths(position, op)))
         if stage is not None and position == stage.last:
             size += sums_bytes(graph, stage)
         if size > 0:
@@ -155,7 +179,8 @@ def _pooling_rows(
     graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]
 ) -> Mapping[int, LoweredOp]:
     """``lowered`` with the kernels that add up rows where streams end with a pool over everything."""
-    ends = [graph.operators[stage.last].index for stage in ranges.stages if sums_bytes(graph, stage)]
+    last = [graph.operators[stage.last] for stage in ranges.stages if isinstance(stage, StreamStage)]
+    ends = [op.index for op in last if spatial.pools_all(graph, op)]
     return {**lowered, **{index: over_rows(lowered[index]) for index in ends}}
 
 
@@ -166,15 +191,17 @@ def make_program(
     lowered: Mapping[int, LoweredOp] | None = None,
     *,
     exact: bool = False,
+    options: Options = EXACT_AND_FAST,
 ) -> Program:
-    """Lower (unless ``lowered`` is given) and plan ``graph`` under ``schedule``, ``exact``: into the smallest
-    arena that there is.
+    """Lower (unless ``lowered`` is given, with the same ``options``) and plan ``graph`` under ``schedule``,
+    ``exact``: into the smallest arena that there is.
 
     Raises ScheduleError, UnsupportedError, for an exact plan UsageError if the solver is not installed.
     """
     validate(schedule, graph)
-    kernels = lower_all(graph) if lowered is None else lowered
-    found = layout_of(graph, schedule, lowered=kernels, sharing=sharing).ranges
-    ranges, offsets = placement.settle(found, place_exactly if exact else placement.place)
+    kernels = lower_all(graph, options) if lowered is None else lowered
+    found = layout_of(graph, schedule, lowered=kernels, sharing=sharing, options=options)
+    ranges, offsets = placement.settle(found.ranges, place_exactly if exact else placement.place)
     pooling = _pooling_rows(graph, ranges, kernels)
-    return Program(graph, ranges, pooling, plan_document(graph, ranges, offsets))
+    plan = plan_document(graph, ranges, offsets)
+    return Program(graph, ranges, pooling, found.tiles, plan=plan)

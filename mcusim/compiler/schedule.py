@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from mcusim.compiler import spatial
+from mcusim.compiler import spatial, tiles
 from mcusim.errors import ScheduleError, UsageError
 from mcusim.network.graph import Graph, Operator
 
@@ -32,15 +32,18 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     one's output after another; ``grid`` is (rows, columns) of patches. Mode "stream": they advance together
     row by row, and of every tensor between them only the rows that are still needed exist; a depthwise
     convolution of stride 1 makes ``chunk`` (1 or 2) rows at a time. Mode "bands": a stream for one of
-    ``bands`` vertical bands of the last output after another.
+    ``bands`` vertical bands of the last output after another. Mode "ctile": an inverted residual block for
+    ``channels`` of its expanded channels at a time, for one of ``bands`` horizontal bands of its output after
+    another; ``chunk`` as in a stream.
     """
 
     first: int
     last: int
-    mode: Literal["op", "patch", "stream", "bands"]
+    mode: Literal["op", "patch", "stream", "bands", "ctile"]
     grid: tuple[int, int] | None = None
     bands: int = 1
     chunk: int = 1
+    channels: int = 0
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +219,8 @@ def _validate_pieces(graph: Graph, stage: Stage) -> None:
         )
     if stage.mode == "patch":
         _validate_grid(stage, spatial.extent(graph.tensors[output]))
+    elif stage.mode == "ctile":
+        _validate_tiles(graph, stage, operators)
     elif not 1 <= stage.bands <= spatial.extent(graph.tensors[output]).width:
         raise ScheduleError(f"{stage.bands} bands cannot be cut from the output of operator {stage.last}")
     elif stage.chunk not in (1, 2):
@@ -231,6 +236,21 @@ def _validate_grid(stage: Stage, size: spatial.Extent) -> None:
             f"{rows}x{columns} patches are more than operator {stage.last}'s output has pixels "
             f"({size.height}x{size.width})"
         )
+
+
+def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...]) -> None:
+    block = tiles.tile_block(graph, operators)
+    most = tiles.expanded_channels(graph, block.expand)
+    if not 1 <= stage.channels <= most or stage.channels % tiles.CHANNEL_BLOCK:
+        raise ScheduleError(
+            f"a tile of operator {block.expand.index} has a multiple of {tiles.CHANNEL_BLOCK} channels, at "
+            f"most {most}, not {stage.channels}"
+        )
+    rows = spatial.extent(graph.output_of(operators[-1])).height
+    if not 1 <= stage.bands <= rows:
+        raise ScheduleError(f"{stage.bands} bands cannot be cut from {rows} rows of operator {stage.last}")
+    if stage.chunk not in (1, 2):
+        raise ScheduleError(f"a tile makes 1 or 2 rows at a time, not {stage.chunk}")
 
 
 def _ends_sentence(graph: Graph, stage: Stage) -> str:

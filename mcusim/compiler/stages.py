@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
-from mcusim.compiler.patches import PatchGeometry, patch_geometry
-from mcusim.compiler.rows import ring_rows, rows_at_once, turns
+from mcusim.compiler.patches import PatchGeometry, Span, patch_distance, patch_geometry
+from mcusim.compiler.rows import align, ring_rows, rows_at_once, stage_distance, turns
 from mcusim.compiler.schedule import Schedule, Stage, position_of
+from mcusim.compiler.tiles import (
+    SUM_BYTES,
+    TileBlock,
+    expanding_calls,
+    sums_row_bytes,
+    tile_block,
+    tile_calls,
+    tile_distance,
+    tile_rows,
+    tile_spans,
+)
 from mcusim.errors import ScheduleError
 from mcusim.network.graph import Graph, Operator
-
-SUM_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,11 @@ class PatchStage:
             columns = spatial.extent(graph.tensors[source]).width
         return columns, max(span.size for span in self.geometry.columns[op.outputs[0]])
 
+    def distance(self, graph: Graph, source: int) -> int | None:
+        """How many bytes before its whole input ``source`` the stage's output must start; None: on it."""
+        operators = graph.operators[self.first : self.last + 1]
+        return align(patch_distance(graph, operators, source, self.geometry))
+
 
 @dataclass(frozen=True)
 class StreamStage(PatchStage):
@@ -57,11 +71,56 @@ class StreamStage(PatchStage):
         width = max(span.size for span in self.geometry.columns[tensor])
         return self.rings[tensor] * width * spatial.extent(graph.tensors[tensor]).channels
 
+    def distance(self, graph: Graph, source: int) -> int | None:
+        """As that of a patch stage."""
+        return stage_distance(graph, graph.operators[self.first : self.last + 1], source, self.chunk)
+
+
+@dataclass(frozen=True)
+class TileStage(StreamStage):
+    """Positions ``first`` to ``last``, which are ``block``, for a tile of the expanded channels at a time.
+
+    ``geometry`` has one column of patches, the bands of rows for which there are sums at a time. ``rings``:
+    rows of tiles and, if the block ends with an addition, of sums in the place of what is added.
+    """
+
+    block: TileBlock
+    tiles: tuple[Span, ...]
+
+    @property
+    def row_bands(self) -> tuple[Span, ...]:
+        """Rows of the output."""
+        return self.geometry.rows[self.block.last.outputs[0]]
+
+    def buffer_bytes(self, graph: Graph, tensor: int) -> int:
+        """Rows of the widest tile, or of sums."""
+        if tensor == self.block.project.outputs[0]:
+            return self.rings[tensor] * sums_row_bytes(graph, self.block.project)
+        widest = max(tile.size for tile in self.tiles)
+        return self.rings[tensor] * spatial.extent(graph.tensors[tensor]).width * widest
+
+    def distance(self, graph: Graph, source: int) -> int | None:
+        """As that of a patch stage."""
+        return tile_distance(graph, self.block, source, self.geometry, self.chunk)
+
+    def calls(self, graph: Graph, op: Operator) -> int:
+        """How often the function of an operator is called."""
+        rows = len(tile_calls(self.block, self.row_bands, self.chunk))
+        if op == self.block.add:
+            return rows
+        if op == self.block.expand:
+            rows = expanding_calls(graph, self.block, self.row_bands, self.chunk)
+        return rows * len(self.tiles)
+
 
 def sums_bytes(graph: Graph, stage: PatchStage) -> int:
-    """Where a stream that ends with a pool over everything counts its rows and adds up every channel in 32
-    bits, as ``average_pool_row.c`` wants it; 0 for all others."""
+    """Where a stage adds up beside its tensors, in 32 bits: a stream that ends with a pool over everything
+    counts its rows and adds up every channel, as ``average_pool_row.c`` wants it; tiles that no addition
+    follows add up their output; 0 for all others."""
     op = graph.operators[stage.last]
+    if isinstance(stage, TileStage):
+        rows = max(band.size for band in stage.row_bands)
+        return rows * sums_row_bytes(graph, op) if stage.block.add is None else 0
     if not isinstance(stage, StreamStage) or not spatial.pools_all(graph, op):
         return 0
     return SUM_BYTES * (1 + spatial.extent(graph.output_of(op)).channels)
@@ -69,6 +128,8 @@ def sums_bytes(graph: Graph, stage: PatchStage) -> int:
 
 def calls_of(graph: Graph, stage: PatchStage, op: Operator) -> int:
     """How often the function of one of the stage's operators is called: for every patch, or every row."""
+    if isinstance(stage, TileStage):
+        return stage.calls(graph, op)
     if not isinstance(stage, StreamStage):
         return stage.geometry.grid[0] * stage.geometry.grid[1]
     return stage.bands * -(-turns(graph, op) // rows_at_once(op, stage.chunk))
@@ -84,6 +145,8 @@ def _stage(graph: Graph, stage: Stage) -> PatchStage:
     operators = graph.operators[first : last + 1]
     if stage.mode == "patch":
         return PatchStage(first, last, patch_geometry(graph, operators, stage.grid or (1, 1)))
+    if stage.mode == "ctile":
+        return tile_stage(graph, first, operators, stage)
     rings: dict[int, int] = {}
     for position in range(first, last):
         op = graph.operators[position]
@@ -93,3 +156,13 @@ def _stage(graph: Graph, stage: Stage) -> PatchStage:
         rings[op.outputs[0]] = rows
     geometry = patch_geometry(graph, operators, (1, stage.bands))
     return StreamStage(first, last, geometry, rings, stage.chunk)
+
+
+def tile_stage(graph: Graph, first: int, operators: Sequence[Operator], stage: Stage) -> TileStage:
+    """The stage of ``operators``, which begin at position ``first``, with the channels, bands and chunk of
+    ``stage``."""
+    block = tile_block(graph, operators)
+    geometry = patch_geometry(graph, operators, (stage.bands, 1))
+    rows = tile_rows(graph, block, geometry.rows[block.last.outputs[0]], stage.chunk)
+    tiles = tile_spans(spatial.extent(graph.output_of(block.expand)).channels, stage.channels)
+    return TileStage(first, first + len(operators) - 1, geometry, rows, stage.chunk, block, tiles)

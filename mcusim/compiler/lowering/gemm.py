@@ -164,7 +164,8 @@ def weight_words(matrix: Matrix, pairs: Sequence[tuple[int, int]]) -> list[Int64
     low = shared[:, [pair[0] for pair in pairs]] & 0xFFFF
     high = shared[:, [pair[1] for pair in pairs]] & 0xFFFF
     words = low | (high << 16)
-    return [np.stack(two, axis=1).reshape(-1) for two in words.reshape(-1, 2, len(pairs))]
+    blocks = words.reshape(-1, 2, len(pairs)).transpose(0, 2, 1)
+    return list(blocks.reshape(len(blocks), -1))
 
 
 def last_words(matrix: Matrix) -> list[Int64Array]:
