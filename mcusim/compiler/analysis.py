@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
+from mcusim.compiler.passes import unfold
 from mcusim.compiler.schedule import Schedule
 from mcusim.compiler.stages import PatchStage, stages_of
 from mcusim.network import geometry
@@ -40,6 +41,7 @@ def layer_peak(graph: Graph, *, inplace_depthwise: bool) -> int:
 
 def schedule_macs(graph: Graph, schedule: Schedule) -> int:
     """MACs really computed under a valid ``schedule``, recomputed halo and taps on padding included."""
+    graph, schedule = unfold(graph, schedule)
     return staged_macs(graph, stages_of(graph, schedule))
 
 

@@ -40,8 +40,8 @@ def gather_constants(program: Program) -> tuple[tuple[ConstantData, ...], bytes]
     """Every constant of the network, and the one file they are read from."""
     found: list[ConstantData] = []
     blob = bytearray()
-    kernels = (kernel for op in program.graph.operators for kernel in program.kernels_of(op))
-    for label, lowering in kernels:
+    own = (op for op in program.graph.operators if op.copy_of is None)
+    for label, lowering in (kernel for op in own for kernel in program.kernels_of(op)):
         for constant in lowering.constants:
             symbol = _symbol(label, constant.name)
             size = len(constant.data)
@@ -99,7 +99,8 @@ def _externs(program: Program, constants: Sequence[ConstantData]) -> str:
 
 
 def _operator(program: Program, op: Operator, label: str, lowering: LoweredOp) -> str:
-    symbols = {constant.name: _symbol(label, constant.name) for constant in lowering.constants}
+    owner = label if op.copy_of is None else f"{op.copy_of:03d}"
+    symbols = {constant.name: _symbol(owner, constant.name) for constant in lowering.constants}
     params = f"static const {lowering.params_type} params_{label} = {lowering.initialiser(symbols)};"
     if lowering.whole_tensors:
         return params

@@ -7,11 +7,12 @@ and used within it only through its own steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mcusim.compiler import spatial
+from mcusim.compiler.aliases import Aliases, find_aliases
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import Span, row_axis
 from mcusim.compiler.rows import align
@@ -46,10 +47,10 @@ class Buffer:
 @dataclass(frozen=True)
 class Overlap:
     """While ``source`` dies and ``target`` is born they may share bytes: ``target`` starts at least
-    ``distance`` bytes before ``source``, or exactly on it if ``distance`` is None. ``costs_cycles``:
-    the operator is faster without it, since rows that are not kept apart go to the kernel in one call.
-    ``few_rows``: a call makes ``ROWS_AHEAD`` rows at most; ``all_rows`` is then the distance at which it
-    makes as many as elsewhere, which is faster."""
+    ``distance`` bytes before ``source``, or exactly ``shift`` bytes behind its first if ``distance`` is None.
+    ``costs_cycles``: the operator is faster without it, since rows that are not kept apart go to the kernel
+    in one call. ``few_rows``: a call makes ``ROWS_AHEAD`` rows at most; ``all_rows`` is then the distance at
+    which it makes as many as elsewhere, which is faster."""
 
     source: int
     target: int
@@ -57,16 +58,24 @@ class Overlap:
     costs_cycles: bool = False
     few_rows: bool = False
     all_rows: int = 0
+    shift: int = 0
+
+    def together(self, source: Buffer, target: Buffer) -> int:
+        """The fewest bytes that both take."""
+        if self.distance is None:
+            ends = max(align(source.bytes), self.shift + align(target.bytes))
+            return ends - min(0, self.shift)
+        return max(self.distance + align(source.bytes), align(target.bytes))
 
 
 @dataclass(frozen=True)
 class LiveRanges:
-    """``roots`` maps every activation to the tensor whose bytes it names (RESHAPE moves nothing).
-    ``scratch``: what kernels need beside tensors, under negative numbers."""
+    """``aliases``: which activations name bytes of which buffers. ``scratch``: what kernels need beside
+    tensors, under negative numbers."""
 
     buffers: dict[int, Buffer]
     overlaps: tuple[Overlap, ...]
-    roots: dict[int, int]
+    aliases: Aliases
     stages: tuple[PatchStage, ...]
     steps: int
     scratch: Mapping[int, Buffer] = field(default_factory=dict)
@@ -75,6 +84,10 @@ class LiveRanges:
     def everything(self) -> dict[int, Buffer]:
         """Tensors and scratch."""
         return {**self.buffers, **self.scratch}
+
+    def buffer_of(self, tensor: int) -> Buffer | None:
+        """The bytes in which an activation lies; None for what lies in flash."""
+        return self.buffers.get(self.aliases.roots[tensor])
 
     def stage_at(self, position: int) -> PatchStage | None:
         return next((s for s in self.stages if s.first <= position <= s.last), None)
@@ -86,35 +99,27 @@ def live_ranges(
     *,
     sharing: Sharing = "rows",
     lowered: Mapping[int, LoweredOp] | None = None,
+    copied: frozenset[int] = frozenset(),
 ) -> LiveRanges:
     """Live ranges of ``graph`` under a valid ``schedule``.
 
     ``lowered`` (by operator index) tells how many rows a kernel makes per call, on which the distance
-    between overlapping buffers depends.
+    between overlapping buffers depends. ``copied``: see ``find_aliases``.
     """
-    roots = tensor_roots(graph)
+    aliases = find_aliases(graph, copied)
     stages = stages_of(graph, schedule)
-    ranges = LiveRanges({}, (), roots, stages, len(graph.operators))
-    buffers = _buffers(graph, schedule, ranges)
-    ranges = LiveRanges(buffers, (), roots, stages, len(graph.operators))
+    ranges = LiveRanges({}, (), aliases, stages, len(graph.operators))
+    ranges = replace(ranges, buffers=_buffers(graph, schedule, ranges))
     overlaps = [
         overlap
         for position, op in enumerate(graph.operators)
         if (overlap := _overlap(graph, ranges, position, op, sharing, lowered or {})) is not None
     ]
-    return LiveRanges(buffers, tuple(overlaps), roots, stages, len(graph.operators))
-
-
-def tensor_roots(graph: Graph) -> dict[int, int]:
-    """For every activation the tensor whose bytes it names."""
-    roots = {index: index for index in graph.inputs}
-    for op in graph.operators:
-        for output in op.outputs:
-            roots[output] = roots[op.inputs[0]] if op.kind in spatial.FREE else output
-    return roots
+    return replace(ranges, overlaps=tuple(overlaps))
 
 
 def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, Buffer]:
+    roots = ranges.aliases.roots
     born: dict[int, int] = {}
     if schedule.input_in == "sram":
         born.update(dict.fromkeys(graph.inputs, 0))
@@ -123,31 +128,33 @@ def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, 
     for position, op in enumerate(graph.operators):
         stage = ranges.stage_at(position)
         for index in spatial.activations(graph, op):
-            root = ranges.roots[index]
-            outside = stage is not None and made_at.get(root, -1) < stage.first
-            dies[root] = max(dies.get(root, 0), stage.last if stage and outside else position)
-        if op.kind not in spatial.FREE:
+            outside = stage is not None and made_at.get(index, -1) < stage.first
+            last = stage.last if stage and outside else position
+            dies[roots[index]] = max(dies.get(roots[index], 0), last)
+        made_at.update(dict.fromkeys(op.outputs, position))
+        if op.index not in ranges.aliases.free:
             streamed = isinstance(stage, StreamStage)
-            for output in op.outputs:
-                all_along = stage is not None and (streamed or position == stage.last)
-                born[output] = stage.first if stage and all_along else position
-                dies[output] = stage.last if stage and streamed else position
-                made_at[output] = position
+            all_along = stage is not None and (streamed or position == stage.last)
+            first = stage.first if stage and all_along else position
+            last = stage.last if stage and streamed else position
+            for root in (roots[output] for output in op.outputs):
+                born[root] = min(born.get(root, first), first)
+                dies[root] = max(dies.get(root, 0), last)
     for index in graph.outputs:
-        dies[ranges.roots[index]] = ranges.steps
+        dies[roots[index]] = ranges.steps
     return {tensor: _buffer(graph, ranges, tensor, first, dies[tensor]) for tensor, first in born.items()}
 
 
 def _buffer(graph: Graph, ranges: LiveRanges, tensor: int, first: int, last: int) -> Buffer:
     stage = ranges.stage_at(first)
     made_here = stage is not None and tensor not in graph.inputs
-    if stage is not None and made_here and last <= stage.last and tensor != _stage_output(graph, stage):
+    if stage is not None and made_here and last <= stage.last and tensor != _stage_root(graph, ranges, stage):
         return Buffer(tensor, stage.buffer_bytes(graph, tensor), first, last, patch=True)
     return Buffer(tensor, graph.tensors[tensor].bytes, first, last)
 
 
-def _stage_output(graph: Graph, stage: PatchStage) -> int:
-    return graph.operators[stage.last].outputs[0]
+def _stage_root(graph: Graph, ranges: LiveRanges, stage: PatchStage) -> int:
+    return ranges.aliases.roots[graph.operators[stage.last].outputs[0]]
 
 
 def _overlap(
@@ -158,76 +165,131 @@ def _overlap(
     sharing: Sharing,
     lowered: Mapping[int, LoweredOp],
 ) -> Overlap | None:
-    if sharing == "none" or op.kind in spatial.FREE:
+    if sharing == "none" or op.index in ranges.aliases.free:
         return None
-    target = ranges.buffers[op.outputs[0]]
+    target = ranges.buffers[ranges.aliases.roots[op.outputs[0]]]
     stage = ranges.stage_at(position)
     if stage is not None and (isinstance(stage, StreamStage) or not target.patch):
         in_bands = isinstance(stage, StreamStage) and stage.bands > 1
         wanted = sharing == "rows" and position == stage.last and not in_bands
         return _stage_overlap(graph, ranges, stage, target) if wanted else None
-    dying = [
-        source
-        for index in dict.fromkeys(ranges.roots[i] for i in spatial.activations(graph, op))
-        if (source := ranges.buffers.get(index)) is not None
-        and source.last == target.first == position
-        and source.patch == target.patch
-    ]
-    if op.kind in spatial.ELEMENTWISE:
-        lowering = lowered.get(op.index)
-        if lowering is not None and not lowering.alias_ok:
-            return None
-        return _alias(ranges, position, target, dying)
+    dying = _dying(graph, ranges, position, op, patch=target.patch)
     kernel = lowered.get(op.index)
-    if dying and sharing == "rows" and kernel is not None and kernel.pixels_at_once:
+    if op.kind in spatial.ELEMENTWISE:
+        may_alias = kernel is None or kernel.alias_ok
+        return _alias(graph, ranges, position, op, dying) if may_alias else None
+    if not dying or target.first != position:
+        return None
+    source = dying[0]
+    if sharing == "rows" and kernel is not None and kernel.pixels_at_once:
         distance = _pixel_distance(graph, ranges, position, op)
         if distance is not None:
-            return Overlap(dying[0].tensor, target.tensor, min(distance, align(target.bytes)))
-    whole_sharing = sharing == "rows" and op.kind in spatial.WINDOWED
-    if not dying or not (whole_sharing or spatial.keeps_channels(graph, op)):
+            return _ahead(ranges, source, op.outputs[0], distance)
+    if not (sharing == "rows" and op.kind in spatial.WINDOWED) and not spatial.keeps_channels(graph, op):
         return None
+    return _rows_ahead(graph, ranges, position, op, source, kernel)
+
+
+def _dying(graph: Graph, ranges: LiveRanges, position: int, op: Operator, *, patch: bool) -> list[int]:
+    """Activations that the operator reads whose buffers then die, one of each buffer. Where it reads two
+    parts of a buffer, writing over one of them might destroy the other."""
+    found: list[int] = []
+    read = dict.fromkeys(spatial.activations(graph, op))
+    for tensor in read:
+        source = ranges.buffer_of(tensor)
+        if source is None or source.last != position or source.patch != patch:
+            continue
+        shifts = {ranges.aliases.shift(t) for t in read if ranges.buffer_of(t) == source}
+        if len(shifts) == 1 and all(ranges.buffer_of(t) != source for t in found):
+            found.append(tensor)
+    return found
+
+
+def _ahead(ranges: LiveRanges, source: int, output: int, distance: int) -> Overlap:
+    """The overlap of buffers in which ``output`` starts at least ``distance`` bytes before ``source``."""
+    aliases = ranges.aliases
+    target = aliases.roots[output]
+    farthest = align(ranges.buffers[target].bytes)
+    apart = max(0, distance + aliases.shift(output) - aliases.shift(source))
+    return Overlap(aliases.roots[source], target, min(apart, farthest))
+
+
+def _rows_ahead(
+    graph: Graph, ranges: LiveRanges, position: int, op: Operator, source: int, kernel: LoweredOp | None
+) -> Overlap:
+    """The output as it follows the rows of ``source`` that are no longer needed."""
     depthwise = op.kind is OpKind.DEPTHWISE_CONV_2D
     all_rows = kernel.rows_per_call if kernel else ROWS_AHEAD if depthwise else 1
     few_rows = all_rows > ROWS_AHEAD
-    distance = _distance(graph, ranges, position, op, min(all_rows, ROWS_AHEAD))
-    return Overlap(
-        source=dying[0].tensor,
-        target=target.tensor,
-        distance=min(distance, align(target.bytes)),
+
+    def ahead(rows_per_call: int) -> Overlap:
+        distance = _distance(graph, ranges, position, op, rows_per_call)
+        return _ahead(ranges, source, op.outputs[0], distance)
+
+    return replace(
+        ahead(min(all_rows, ROWS_AHEAD)),
         costs_cycles=kernel is None or kernel.merge_rows or few_rows,
         few_rows=few_rows,
-        all_rows=_distance(graph, ranges, position, op, all_rows) if few_rows else 0,
+        all_rows=ahead(all_rows).distance or 0 if few_rows else 0,
     )
 
 
 def _stage_overlap(graph: Graph, ranges: LiveRanges, stage: PatchStage, target: Buffer) -> Overlap | None:
     """The output of a stage that runs in pieces may run ahead of one tensor that comes from before and dies
     in the stage: of those, the one with which it saves most."""
+    if target.first != stage.first:
+        return None
+    dying = [b for b in ranges.buffers.values() if b.last == stage.last and not b.patch and b != target]
+    saved, overlap = max(
+        stage_overlaps(graph, ranges, stage, dying), key=lambda found: found[0], default=(0, None)
+    )
+    return overlap if saved > 0 else None
+
+
+def stage_overlaps(
+    graph: Graph, ranges: LiveRanges, stage: PatchStage, dying: Iterable[Buffer]
+) -> Iterator[tuple[int, Overlap]]:
+    """How the output of ``stage`` may run ahead of each of ``dying``, whole tensors that it uses up, and the
+    bytes that this saves. Tensors that it reads under several names are left out."""
     operators = graph.operators[stage.first : stage.last + 1]
-    best: Overlap | None = None
-    least = 0
-    for source in ranges.buffers.values():
-        comes_in = any(source.tensor in op.inputs for op in operators) and not source.patch
-        if not comes_in or source.last != stage.last or source.tensor == target.tensor:
-            continue
-        distance = stage.distance(graph, source.tensor)
-        saved = align(source.bytes) + align(target.bytes)
-        saved -= max((distance or 0) + align(source.bytes), align(target.bytes))
-        if saved > least:
-            best, least = Overlap(source.tensor, target.tensor, distance), saved
-    return best
-
-
-def _alias(ranges: LiveRanges, position: int, target: Buffer, dying: list[Buffer]) -> Overlap | None:
-    stage = ranges.stage_at(position)
+    output = operators[-1].outputs[0]
+    target = ranges.buffers[ranges.aliases.roots[output]]
+    read: dict[int, set[int]] = {}
+    for tensor in (t for op in operators for t in spatial.activations(graph, op)):
+        read.setdefault(ranges.aliases.roots[tensor], set()).add(tensor)
     for source in dying:
-        same_size = source.bytes == target.bytes
+        names = read.get(source.tensor, set())
+        if len(names) == 1:
+            overlap = _ahead_of_stage(graph, ranges, stage, names.pop(), output)
+            apart = align(source.bytes) + align(target.bytes)
+            yield apart - overlap.together(source, target), overlap
+
+
+def _ahead_of_stage(graph: Graph, ranges: LiveRanges, stage: PatchStage, source: int, output: int) -> Overlap:
+    distance = stage.distance(graph, source)
+    return _on(ranges, source, output) if distance is None else _ahead(ranges, source, output, distance)
+
+
+def _on(ranges: LiveRanges, source: int, output: int) -> Overlap:
+    """The overlap of buffers in which ``output`` lies exactly on ``source``."""
+    aliases = ranges.aliases
+    shift = aliases.shift(source) - aliases.shift(output)
+    return Overlap(aliases.roots[source], aliases.roots[output], None, shift=shift)
+
+
+def _alias(graph: Graph, ranges: LiveRanges, position: int, op: Operator, dying: list[int]) -> Overlap | None:
+    """The output exactly on an input. Where the output is part of a tensor that was there before, its bytes
+    are nobody's until now, so that a whole tensor may have lain there."""
+    stage, output = ranges.stage_at(position), op.outputs[0]
+    born = ranges.buffers[ranges.aliases.roots[output]].first == position
+    for source in dying:
+        lies_alone = graph.tensors[source].bytes == graph.tensors[ranges.aliases.roots[source]].bytes
+        same_size = graph.tensors[source].bytes == graph.tensors[output].bytes
         same_spans = stage is None or all(
-            spans[source.tensor] == spans[target.tensor]
-            for spans in (stage.geometry.rows, stage.geometry.columns)
+            spans[source] == spans[output] for spans in (stage.geometry.rows, stage.geometry.columns)
         )
-        if same_size and same_spans:
-            return Overlap(source.tensor, target.tensor, None)
+        if same_size and same_spans and (born or lies_alone):
+            return _on(ranges, source, output)
     return None
 
 
@@ -279,7 +341,7 @@ def row_distance(op: Operator, source: Span, target: Span, rows_per_call: int, p
     ``source`` and ``target`` are the rows that exist in memory, ``pitch`` the bytes of a row of the
     input and of the output. The result is at least 0 and aligned.
     """
-    axis = row_axis(op)
+    axis = row_axis(spatial.window_of(op))
     height = source.end
     still_needed = source.end
     distance = 0

@@ -10,6 +10,7 @@ import msgspec
 from mcusim.compiler import placement
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Sharing, live_ranges
 from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.passes import unfold
 from mcusim.compiler.schedule import Schedule
 from mcusim.network.graph import Graph
 
@@ -51,7 +52,9 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies
     in flash). ``scratch_bytes`` follow right behind: what of the kernels' scratch finds no place in bytes of
-    the arena that are free at the time. ``lower_bound_bytes`` is what the fullest step needs, every tensor
+    the arena that are free at the time. ````free``: the
+    operators, by index, that move nothing, since their tensors are names of one another's bytes.
+    ``lower_bound_bytes`` is what the fullest step needs, every tensor
     and its scratch rounded up to 4 bytes: no plan takes less than that for arena and scratch together."""
 
     format: Literal["mcusim.plan"] = "mcusim.plan"
@@ -63,6 +66,7 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[PlannedStep, ...]
     placements: tuple[Placement, ...]
     scratch: tuple[ScratchPlacement, ...] = ()
+    free: tuple[int, ...] = ()
 
     @property
     def sram_bytes(self) -> int:
@@ -78,6 +82,7 @@ def plan_memory(
     lowered: Mapping[int, LoweredOp] | None = None,
 ) -> MemoryPlan:
     """Plan the arena for ``graph`` under a valid ``schedule``, without any scratch."""
+    graph, schedule = unfold(graph, schedule)
     ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
     return plan_document(graph, *placement.settle(ranges))
 
@@ -102,6 +107,7 @@ def plan_document(graph: Graph, ranges: LiveRanges, offsets: Mapping[int, int]) 
             ScratchPlacement(offset=offsets[key], bytes=buffer.bytes, first=buffer.first, last=buffer.last)
             for key, buffer in sorted(ranges.scratch.items(), key=lambda item: item[1].first)
         ),
+        free=tuple(sorted(ranges.aliases.free)),
     )
 
 

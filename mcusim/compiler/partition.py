@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
-from mcusim.compiler.live_ranges import Buffer
+from mcusim.compiler.live_ranges import Buffer, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
 from mcusim.compiler.program import layout_of, lower_all
-from mcusim.compiler.rows import align, ring_end, ring_rows, stage_distance
+from mcusim.compiler.rows import align, ring_end, ring_rows
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
 from mcusim.compiler.stages import StreamStage, sums_bytes
-from mcusim.network.graph import Graph, Operator
+from mcusim.network.graph import Graph
 
 SLACK = 0.03
 """Share of the least arena that the schedule ``stream`` may spend on speed."""
@@ -196,7 +196,7 @@ class _Search:
         layer = Schedule(name="", input_in=input_in, stages=layer_schedule(graph).stages)
         self._graph = graph
         self._ranges = layout_of(graph, layer, lowered=lowered).ranges
-        self._cycles = cycles_of
+        self._cycles = {**cycles_of, **dict.fromkeys(self._ranges.aliases.free, 0.0)}
         self._lowered = lowered
         self._geometries: dict[tuple[int, int], PatchGeometry] = {}
         self._sizes = [step_bytes(self._ranges, step) for step in range(len(graph.operators))]
@@ -220,7 +220,7 @@ class _Search:
         for last in range(first, len(self._graph.operators)):
             op = self._graph.operators[last]
             widest = max(1, *bands) if bands else 1
-            if not spatial.is_spatial(self._graph, op) or held + rings / widest > max(self._sizes):
+            if not spatial.has_rows(self._graph, op) or held + rings / widest > max(self._sizes):
                 return
             if last >= closed and spatial.live_behind(self._graph, first, last) == {op.outputs[0]}:
                 yield from self._in_bands(first, last, chunk, there, (1, *bands))
@@ -236,18 +236,21 @@ class _Search:
         """One stream in each number of bands, as long as more bands need fewer bytes."""
         graph = self._graph
         operators = graph.operators[first : last + 1]
-        output = self._ranges.buffers[operators[-1].outputs[0]]
-        edge = sum(align(buffer.bytes) for buffer in there) + align(output.bytes)
+        made = operators[-1].outputs[0]
+        output = self._ranges.buffers[self._ranges.aliases.roots[made]]
+        edge = sum(align(buffer.bytes) for buffer in {*there, output})
         least = math.inf
         for count in bands:
-            if count > spatial.extent(graph.tensors[output.tensor]).width:
+            if count > spatial.extent(graph.tensors[made]).width:
                 return
             stage = self._stage(first, last, chunk, count)
             size = edge + sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
             size += align(self._scratch_bytes(stage))
-            if count == 1:
+            if count == 1 and output not in there:
                 dying = [b for b in there if b.last <= last]
-                size -= _shared_bytes(graph, operators, dying, output, chunk)
+                size -= max(
+                    (saved for saved, _ in stage_overlaps(graph, self._ranges, stage, dying)), default=0
+                )
             if size < least:
                 least = size
                 cost = stage_cycles(graph, stage, self._cycles, self._lowered)
@@ -282,7 +285,7 @@ class _Search:
 
     def _leads_to(self, position: int, needed: set[int]) -> bool:
         op = self._graph.operators[position]
-        return spatial.is_spatial(self._graph, op) and op.outputs[0] in needed
+        return spatial.has_rows(self._graph, op) and op.outputs[0] in needed
 
 
 def _ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | None:
@@ -293,19 +296,6 @@ def _ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | Non
         return None
     extent = spatial.extent(graph.output_of(graph.operators[position]))
     return align(rows * extent.width * extent.channels), end, rows
-
-
-def _shared_bytes(
-    graph: Graph, operators: Sequence[Operator], dying: Sequence[Buffer], output: Buffer, chunk: int
-) -> int:
-    """What the output shares with the one of the stream's dying inputs with which it shares most."""
-    most = 0
-    for buffer in dying:
-        if any(buffer.tensor in op.inputs for op in operators):
-            distance = stage_distance(graph, operators, buffer.tensor, chunk) or 0
-            apart = align(buffer.bytes) + align(output.bytes)
-            most = max(most, apart - max(distance + align(buffer.bytes), align(output.bytes)))
-    return most
 
 
 def _is_there(graph: Graph, buffer: Buffer, first: int) -> bool:

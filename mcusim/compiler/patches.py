@@ -13,7 +13,7 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 from mcusim.compiler import spatial
-from mcusim.network.graph import Graph, Operator, Tensor
+from mcusim.network.graph import Graph, Operator, Tensor, Window
 
 
 class Span(NamedTuple):
@@ -73,15 +73,13 @@ class PatchGeometry:
         return max(s.size for s in self.rows[tensor]) * max(s.size for s in self.columns[tensor])
 
 
-def row_axis(op: Operator) -> Axis:
-    """The operator's window along the rows."""
-    window = spatial.window_of(op)
+def row_axis(window: Window) -> Axis:
+    """A window along the rows."""
     return Axis(window.kernel_h, window.stride_h, window.padding.top, window.dilation_h)
 
 
-def column_axis(op: Operator) -> Axis:
-    """The operator's window along the columns."""
-    window = spatial.window_of(op)
+def column_axis(window: Window) -> Axis:
+    """A window along the columns."""
     return Axis(window.kernel_w, window.stride_w, window.padding.left, window.dilation_w)
 
 
@@ -102,10 +100,12 @@ def patch_geometry(graph: Graph, operators: Sequence[Operator], grid: tuple[int,
 def _needs(graph: Graph, operators: Sequence[Operator], out: Span, *, vertical: bool) -> dict[int, Span]:
     needs = {operators[-1].outputs[0]: out}
     for op in reversed(operators):
-        axis = row_axis(op) if vertical else column_axis(op)
-        produced = needs[op.outputs[0]]
+        window = spatial.window_in(graph, op)
+        axis = row_axis(window) if vertical else column_axis(window)
+        produced, pixel = needs[op.outputs[0]], spatial.pixel_operand(graph, op)
         for index in spatial.activations(graph, op):
-            span = axis.input_span(produced, _extent_along(graph.tensors[index], vertical))
+            extent = _extent_along(graph.tensors[index], vertical)
+            span = Span(0, 1) if index == pixel else axis.input_span(produced, extent)
             needs[index] = needs[index].hull(span) if index in needs else span
     return needs
 

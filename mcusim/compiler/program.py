@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mcusim.compiler import lowering, placement, spatial
+from mcusim.compiler.aliases import SLICING
 from mcusim.compiler.exact import place_exactly
-from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Sharing, live_ranges
+from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Overlap, Sharing, live_ranges
 from mcusim.compiler.lowering.pooling import over_rows
+from mcusim.compiler.lowering.reduction import mean_of_row, mean_of_rows
 from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
+from mcusim.compiler.passes import unfold
 from mcusim.compiler.schedule import Schedule, validate
 from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, sums_bytes
 from mcusim.compiler.tile_kernels import TileKernels, tile_kernels
@@ -51,7 +54,7 @@ class Layout:
 
     def lies_whole(self, tensor: int) -> bool:
         """Whether all of the tensor is in memory, not just one patch of it."""
-        buffer = self.ranges.buffers.get(self.ranges.roots[tensor])
+        buffer = self.ranges.buffer_of(tensor)
         return buffer is None or not buffer.patch
 
     def merges_patch(self, op: Operator, stage: PatchStage) -> bool:
@@ -70,8 +73,8 @@ class Layout:
     def rows_per_call(self, op: Operator) -> int:
         """Output rows that one call of the operator's kernel makes."""
         rows = self.lowered[op.index].rows_per_call
-        few = any(o.target == op.outputs[0] and o.few_rows for o in self.ranges.overlaps)
-        return min(rows, ROWS_AHEAD) if few else rows
+        overlap = self._overlap_of(op)
+        return min(rows, ROWS_AHEAD) if overlap is not None and overlap.few_rows else rows
 
     def row_widths(self, position: int, op: Operator) -> tuple[int, int]:
         """The widest input and output rows, in pixels, that the operator's kernel is called with."""
@@ -90,12 +93,21 @@ class Layout:
 
     def _runs_ahead(self, op: Operator) -> bool:
         """Whether the output is written over rows of the input, so that rows must stay apart."""
-        return any(o.target == op.outputs[0] and o.distance is not None for o in self.ranges.overlaps)
+        overlap = self._overlap_of(op)
+        return overlap is not None and overlap.distance is not None
+
+    def _overlap_of(self, op: Operator) -> Overlap | None:
+        """What the output shares with an input that dies."""
+        roots = self.ranges.aliases.roots
+        sources = {roots[tensor] for tensor in spatial.activations(self.graph, op)}
+        target = roots[op.outputs[0]]
+        return next((o for o in self.ranges.overlaps if o.target == target and o.source in sources), None)
 
 
 @dataclass(frozen=True)
 class Program(Layout):
-    """A layout with its memory plan: everything that the text of a firmware depends on."""
+    """A layout with its memory plan: everything that the text of a firmware depends on. Operators that move
+    nothing are not lowered."""
 
     plan: MemoryPlan = field(kw_only=True)
 
@@ -124,11 +136,11 @@ class Program(Layout):
 
 @functools.lru_cache(maxsize=4)
 def lower_all(graph: Graph, options: Options = EXACT_AND_FAST) -> Mapping[int, LoweredOp]:
-    """Every operator as a kernel call, by operator index; those that move nothing are left out.
+    """Every operator as a kernel call, by operator index; RESHAPE, which never moves anything, is left out.
 
     Raises UnsupportedError, naming the operator, for what no kernel computes.
     """
-    operators = (op for op in graph.operators if op.kind not in spatial.FREE)
+    operators = (op for op in graph.operators if op.kind is not OpKind.RESHAPE)
     return {op.index: lowering.lower(graph, op, options) for op in operators}
 
 
@@ -157,7 +169,7 @@ def _scratch(
     widest = Layout(graph, replace(ranges, overlaps=()), lowered)
     found: dict[int, Buffer] = {}
     for position, op in enumerate(graph.operators):
-        if op.index not in lowered:
+        if op.index not in lowered or op.index in ranges.aliases.free:
             continue
         stage = ranges.stage_at(position)
         streamed = isinstance(stage, StreamStage)
@@ -175,13 +187,24 @@ def _scratch(
     return found
 
 
-def _pooling_rows(
-    graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]
-) -> Mapping[int, LoweredOp]:
-    """``lowered`` with the kernels that add up rows where streams end with a pool over everything."""
-    last = [graph.operators[stage.last] for stage in ranges.stages if isinstance(stage, StreamStage)]
-    ends = [op.index for op in last if spatial.pools_all(graph, op)]
-    return {**lowered, **{index: over_rows(lowered[index]) for index in ends}}
+def _by_rows(graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp]) -> Mapping[int, LoweredOp]:
+    """``lowered`` with other kernels for what streams hand row by row to a mean or a pool over everything."""
+    found = dict(lowered)
+    for stage in ranges.stages:
+        if not isinstance(stage, StreamStage):
+            continue
+        for op in graph.operators[stage.first : stage.last + 1]:
+            if op.kind is OpKind.MEAN:
+                over_all = spatial.pools_all(graph, op)
+                found[op.index] = mean_of_rows(graph, op) if over_all else mean_of_row(graph, op)
+            elif spatial.pools_all(graph, op):
+                found[op.index] = over_rows(lowered[op.index])
+    return found
+
+
+def _that_move(ranges: LiveRanges, lowered: Mapping[int, LoweredOp]) -> Mapping[int, LoweredOp]:
+    """``lowered`` without operators that move nothing."""
+    return {index: kernel for index, kernel in lowered.items() if index not in ranges.aliases.free}
 
 
 def make_program(
@@ -199,9 +222,11 @@ def make_program(
     Raises ScheduleError, UnsupportedError, for an exact plan UsageError if the solver is not installed.
     """
     validate(schedule, graph)
-    kernels = lower_all(graph, options) if lowered is None else lowered
+    kernels = dict(lower_all(graph, options) if lowered is None else lowered)
+    graph, schedule = unfold(graph, schedule)
+    kernels |= {op.index: kernels[op.copy_of] for op in graph.operators if op.copy_of is not None}
     found = layout_of(graph, schedule, lowered=kernels, sharing=sharing, options=options)
     ranges, offsets = placement.settle(found.ranges, place_exactly if exact else placement.place)
-    pooling = _pooling_rows(graph, ranges, kernels)
+    by_rows = _by_rows(graph, ranges, kernels)
     plan = plan_document(graph, ranges, offsets)
-    return Program(graph, ranges, pooling, found.tiles, plan=plan)
+    return Program(graph, ranges, by_rows, found.tiles, plan=plan)

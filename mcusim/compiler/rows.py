@@ -60,7 +60,9 @@ class RowNeeds:
 
 def row_needs(graph: Graph, op: Operator, tensor: int) -> RowNeeds:
     """For the rows 0 to the output's height, both ends included."""
-    axis = Axis(1) if spatial.pools_all(graph, op) else row_axis(op)
+    if tensor == spatial.pixel_operand(graph, op):
+        return _pixel_needs(turns(graph, op))
+    axis = Axis(1) if spatial.pools_all(graph, op) else row_axis(spatial.window_in(graph, op))
     return _axis_needs(axis, height(graph, tensor), turns(graph, op))
 
 
@@ -69,6 +71,13 @@ def _axis_needs(axis: Axis, extent: int, rows: int) -> RowNeeds:
     spans = [axis.input_span(Span(n, n + 1), extent) for n in range(rows)]
     until = np.maximum.accumulate([0, *(span.end for span in spans)])
     still = np.minimum.accumulate([extent, *(span.first for span in reversed(spans))])[::-1]
+    return RowNeeds(until, still)
+
+
+def _pixel_needs(rows: int) -> RowNeeds:
+    """The only row of one pixel, which every row of the output needs."""
+    until, still = np.ones(rows + 1, np.int64), np.zeros(rows + 1, np.int64)
+    until[0], still[rows] = 0, 1
     return RowNeeds(until, still)
 
 
@@ -137,8 +146,10 @@ def ring_end(graph: Graph, position: int) -> int | None:
     readers = [p for p, op in enumerate(graph.operators) if tensor in op.inputs]
     if not readers or tensor in graph.outputs or spatial.pools_all(graph, graph.operators[position]):
         return None
+    if any(spatial.pixel_operand(graph, graph.operators[reader]) == tensor for reader in readers):
+        return None
     for last in range(position, len(graph.operators)):
-        if not spatial.is_spatial(graph, graph.operators[last]):
+        if not spatial.has_rows(graph, graph.operators[last]):
             return None
         behind = spatial.live_behind(graph, position, last)
         if last >= max(readers) and behind == {graph.operators[last].outputs[0]}:

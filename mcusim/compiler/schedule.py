@@ -20,6 +20,7 @@ FORMAT = "mcusim.schedule"
 VERSION = 1
 
 InputIn = Literal["sram", "flash"]
+Mode = Literal["op", "patch", "stream", "bands", "ctile", "se2"]
 
 _PATCH_SPEC = re.compile(r"patch:(\d+)x(\d+)@(\d+)")
 _BANDS_SPEC = re.compile(r"bands:(\d+)@(\d+)")
@@ -34,12 +35,14 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     convolution of stride 1 makes ``chunk`` (1 or 2) rows at a time. Mode "bands": a stream for one of
     ``bands`` vertical bands of the last output after another. Mode "ctile": an inverted residual block for
     ``channels`` of its expanded channels at a time, for one of ``bands`` horizontal bands of its output after
-    another; ``chunk`` as in a stream.
+    another; ``chunk`` as in a stream. Mode "se2": gates of squeeze-excites are
+    computed ahead, each by a stream that ends with the mean it is made from, then everything as a stream, or
+    in ``bands``; what leads to a mean is computed again.
     """
 
     first: int
     last: int
-    mode: Literal["op", "patch", "stream", "bands", "ctile"]
+    mode: Mode
     grid: tuple[int, int] | None = None
     bands: int = 1
     chunk: int = 1
@@ -177,23 +180,34 @@ def validate(schedule: Schedule, graph: Graph) -> None:
                 "behind the one before it"
             )
         expected = last + 1
-        if stage.mode != "op":
+        if stage.mode not in ("op", "se2"):
             _validate_pieces(graph, stage)
     if expected != len(graph.operators):
         raise ScheduleError(f"the schedule leaves out operators from {graph.operators[expected].index} on")
+    if any(stage.mode == "se2" for stage in schedule.stages):
+        # What it makes of a schedule is one of this module's documents.
+        from mcusim.compiler.passes import unfold
+
+        passes, streams = unfold(graph, schedule)
+        validate(streams, passes)
 
 
-def patch_ends(graph: Graph, first: int = 0) -> tuple[int, ...]:
-    """Operators (indices as stored) that may end a patch stage which starts at position ``first``:
-    everything up to there is spatial, and one tensor made by the stage is live behind it."""
+def patch_ends(graph: Graph, first: int = 0, mode: Mode = "patch") -> tuple[int, ...]:
+    """Operators (indices as stored) that may end a patch stage, or one of another ``mode`` than "op", which
+    starts at position ``first``: everything up to there can be computed in pieces, and one tensor made by the
+    stage is live behind it."""
     ends: list[int] = []
     for position in range(first, len(graph.operators)):
         op = graph.operators[position]
-        if not spatial.is_spatial(graph, op):
+        if not _may_contain(graph, op, mode):
             break
         if spatial.live_behind(graph, first, position) == {op.outputs[0]}:
             ends.append(op.index)
     return tuple(ends)
+
+
+def _may_contain(graph: Graph, op: Operator, mode: Mode) -> bool:
+    return spatial.is_spatial(graph, op) if mode == "patch" else spatial.has_rows(graph, op)
 
 
 def _op_stage(first: Operator, last: Operator) -> Stage:
@@ -203,7 +217,7 @@ def _op_stage(first: Operator, last: Operator) -> Stage:
 def _validate_pieces(graph: Graph, stage: Stage) -> None:
     operators = stage_operators(graph, stage)
     for op in operators:
-        if not spatial.is_spatial(graph, op):
+        if not _may_contain(graph, op, stage.mode):
             pieces = "patches" if stage.mode == "patch" else "rows"
             raise ScheduleError(
                 f"operator {op.index} ({op.kind}) cannot be computed in {pieces}; "
@@ -254,7 +268,7 @@ def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...])
 
 
 def _ends_sentence(graph: Graph, stage: Stage) -> str:
-    ends = patch_ends(graph, position_of(graph, stage.first))
+    ends = patch_ends(graph, position_of(graph, stage.first), stage.mode)
     if not ends:
         return f"no operator of this network may end a {stage.mode} stage that starts there"
     return f"a {stage.mode} stage may end at operator " + ", ".join(str(index) for index in ends)

@@ -24,10 +24,7 @@ ELEMENTWISE = frozenset(
     }
 )
 MAX_POOLED_COLUMNS = 255
-"""Columns that ``average_pool_row.c`` adds up in 16 bits: 255 * 128 is the most that they hold."""
-
-FREE = frozenset({OpKind.RESHAPE})
-"""Operators that move no byte: their output is another name for their input."""
+"""Columns that ``mcu_row_sums.h`` adds up in 16 bits: 255 * 128 is the most that they hold."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,15 @@ def activations(graph: Graph, op: Operator) -> list[int]:
     return [index for index in op.inputs if index >= 0 and not graph.tensors[index].is_constant]
 
 
+def window_in(graph: Graph, op: Operator) -> Window:
+    """As ``window_of``, and for MEAN the rows and columns that it averages."""
+    if op.kind is not OpKind.MEAN:
+        return window_of(op)
+    _, height, width, _ = graph.input_of(op).shape
+    axes = op.attributes.axes
+    return Window(height if 1 in axes else 1, width if 2 in axes else 1)
+
+
 def is_spatial(graph: Graph, op: Operator) -> bool:
     """Whether part of the output can be computed from part of the input: what a patch stage needs."""
     if op.kind in WINDOWED:
@@ -78,14 +84,49 @@ def is_spatial(graph: Graph, op: Operator) -> bool:
     return len(shape) == 4 and all(graph.tensors[i].shape == shape for i in activations(graph, op))
 
 
+def has_rows(graph: Graph, op: Operator) -> bool:
+    """Whether a stream may contain the operator, which then makes row by row: what patches may contain, a
+    mean, and an element-wise operator with one pixel for all of its tensor, which must come from before."""
+    if op.kind is OpKind.MEAN:
+        return averages_columns(graph, op) or pools_all(graph, op)
+    return is_spatial(graph, op) or pixel_operand(graph, op) is not None
+
+
+def averages_columns(graph: Graph, op: Operator) -> bool:
+    """A MEAN that makes one pixel of every row."""
+    source, result = graph.input_of(op), graph.output_of(op)
+    shapes = len(source.shape) == len(result.shape) == 4
+    return op.kind is OpKind.MEAN and shapes and set(op.attributes.axes) == {2}
+
+
+def pixel_operand(graph: Graph, op: Operator) -> int | None:
+    """The second operand of an element-wise operator if it is one pixel, as the gate of a squeeze-excite,
+    and the first a whole tensor."""
+    inputs = activations(graph, op)
+    if op.kind not in ELEMENTWISE or len(inputs) != 2 or len(graph.output_of(op).shape) != 4:
+        return None
+    first, second = (graph.tensors[index] for index in inputs)
+    single = extent(second).height * extent(second).width == 1 and len(second.shape) == 4
+    return inputs[1] if single and first.shape == graph.output_of(op).shape != second.shape else None
+
+
 def pools_all(graph: Graph, op: Operator) -> bool:
-    """An average pool whose only window is the whole input: a stream may end with it, adding up rows as they
-    come."""
+    """An average pool whose only window is the whole input, or a mean of all rows and columns: a stream may
+    end with it, adding up rows as they come."""
+    if op.kind is OpKind.MEAN:
+        return _averages_all(graph, op)
     window = op.attributes.window
     if op.kind is not OpKind.AVERAGE_POOL_2D or window is None or window.padding != Padding():
         return False
     covered = (window.kernel_h, window.kernel_w) == graph.input_of(op).shape[1:3]
     return covered and window_rows(op) <= MAX_ROWS and window.kernel_w <= MAX_POOLED_COLUMNS
+
+
+def _averages_all(graph: Graph, op: Operator) -> bool:
+    shape, axes = graph.input_of(op).shape, op.attributes.axes
+    if len(shape) != 4 or not {1} <= set(axes) <= {0, 1, 2}:
+        return False
+    return (2 in axes or shape[2] == 1) and shape[2] <= MAX_POOLED_COLUMNS
 
 
 def keeps_channels(graph: Graph, op: Operator) -> bool:

@@ -161,13 +161,15 @@ class Attributes:
 @dataclass(frozen=True)
 class Operator:
     """``index`` is the operator's number in the file as stored. Inputs list data, weights, bias; only SPLIT
-    has several outputs."""
+    has several outputs. ``copy_of``: the number of the operator whose constants a copy of it shares, which a
+    schedule computes once more."""
 
     index: int
     kind: OpKind
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     attributes: Attributes = field(default_factory=Attributes)
+    copy_of: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

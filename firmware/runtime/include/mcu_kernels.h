@@ -356,6 +356,7 @@ mcu_row_kernel mcu_mul_channels;
 mcu_row_kernel mcu_lookup;
 mcu_row_kernel mcu_average_pool;
 mcu_row_kernel mcu_average_pool_row;
+mcu_row_kernel mcu_mean_rows;
 mcu_row_kernel mcu_max_pool;
 mcu_row_kernel mcu_pad;
 mcu_row_kernel mcu_softmax;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from mcusim.compiler.lowering.types import LoweredOp, tensorwise
 from mcusim.errors import UnsupportedError
@@ -12,12 +13,29 @@ from mcusim.network.quantise import mean_constants
 
 def lower_mean(graph: Graph, op: Operator) -> LoweredOp:
     """MEAN over one dimension, or over neighbouring ones at once."""
+    return tensorwise("mcu_mean", _mean_params(graph, op, _extents(graph, op)))
+
+
+def mean_of_row(graph: Graph, op: Operator) -> LoweredOp:
+    """MEAN over the columns that is handed one row after the other, and makes a pixel of each."""
+    _, _, width, channels = graph.input_of(op).shape
+    params = _mean_params(graph, op, f".outer = 1, .count = {width}, .inner = {channels}")
+    return replace(tensorwise("mcu_mean", params), whole_tensors=False)
+
+
+def mean_of_rows(graph: Graph, op: Operator) -> LoweredOp:
+    """MEAN over all rows and columns that is handed one row after the other, and adds up in its scratch."""
+    params = _mean_params(graph, op, _extents(graph, op))
+    lowered = tensorwise("mcu_mean_rows", params, params_type="mcu_mean_params")
+    return replace(lowered, whole_tensors=False)
+
+
+def _mean_params(graph: Graph, op: Operator, extents: str) -> str:
     constants = mean_constants(graph, op)
-    return tensorwise(
-        "mcu_mean",
-        f"{{{_extents(graph, op)}, .zero_points = {constants.count * constants.in_zp}, "
+    return (
+        f"{{{extents}, .zero_points = {constants.count * constants.in_zp}, "
         f".multiplier = {constants.multiplier}, .shift = {constants.shift}, "
-        f".out_zero_point = {constants.out_zp}}}",
+        f".out_zero_point = {constants.out_zp}}}"
     )
 
 

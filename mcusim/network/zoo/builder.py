@@ -139,6 +139,23 @@ class Builder:
         op = Operator(len(self.operators), OpKind.AVERAGE_POOL_2D, (x,), (result,), Attributes(window=window))
         return self._run(op, self._statistics[x])
 
+    def mean(self, x: int, axes: tuple[int, ...]) -> int:
+        """MEAN over dimensions, which stay as one element."""
+        shape = tuple(1 if axis in axes else size for axis, size in enumerate(self.tensors[x].shape))
+        result = self._tensor("mean", shape, self.tensors[x].quantisation)
+        attributes = Attributes(axes=axes, keep_dims=True)
+        op = Operator(len(self.operators), OpKind.MEAN, (x,), (result,), attributes)
+        return self._run(op, self._statistics[x])
+
+    def multiply(self, x: int, gate: int) -> int:
+        """MUL of a tensor and another of its shape, or one pixel."""
+        first, second = self._statistics[x], self._statistics[gate]
+        greatest = abs(second.mean) + second.spread
+        expected = Statistics(first.mean * second.mean, first.spread * greatest)
+        stored = _range_for(expected, Activation.NONE, len(self.operators))
+        result = self._tensor("mul", self.tensors[x].shape, stored)
+        return self._run(Operator(len(self.operators), OpKind.MUL, (x, gate), (result,)), expected)
+
     def flatten(self, x: int) -> int:
         """RESHAPE to a vector."""
         return self._reshape("flatten", x, (1, self.tensors[x].elements))
