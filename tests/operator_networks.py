@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -320,6 +321,44 @@ def split_and_join(net: RandomNetwork, x: int) -> int:
     return net.apply(OpKind.CONCATENATION, parts, shape, Attributes(axis=axis), stored)
 
 
+def rows_apart(net: RandomNetwork, x: int) -> int:
+    """Bands of rows, each of them computed with by itself and often more than once, then joined: tensors of
+    which some lie in one piece in others."""
+    rng, height = net.rng, net.shape(x)[1]
+    cuts = sorted({0, height, *(rng.randint(0, height) for _ in range(rng.randint(0, 2)))})
+    sizes = [end - first for first, end in itertools.pairwise(cuts)]
+    pieces = net.split(x, 1, sizes) if rng.random() < 0.7 else [x]
+    stored = net.quantisation(net.scale(x))
+    parts = [_computed(net, rng.choice(pieces), stored) for _ in range(rng.randint(1, 3))]
+    if rng.random() < 0.2:
+        parts.append(parts[0])
+    return join(net, parts)
+
+
+def join(net: RandomNetwork, parts: Sequence[int]) -> int:
+    """Tensors of one width, depth and scale below each other."""
+    total = sum(net.shape(part)[1] for part in parts)
+    shape = (1, total, *net.shape(parts[0])[2:])
+    return net.apply(
+        OpKind.CONCATENATION, parts, shape, Attributes(axis=1), net.tensors[parts[0]].quantisation
+    )
+
+
+def _computed(net: RandomNetwork, x: int, stored: Quantisation) -> int:
+    """An operator that keeps the shape, by a table, by windows, of two operands or of none; scaled to
+    ``stored``."""
+    shape = net.shape(x)
+    way = net.rng.choice(["table", "window", "sum", "same"])
+    if way == "window":
+        window = Window(3, 3, 1, 1, Padding(1, 1, 1, 1))
+        x = net.keep(OpKind.MAX_POOL_2D, x, shape, Attributes(window=window))
+    if way == "sum":
+        same = [t.index for t in net.tensors.values() if t.shape == shape and not t.is_constant]
+        return net.apply(OpKind.ADD, [x, net.rng.choice(same)], shape, None, stored)
+    y = net.apply(OpKind.QUANTIZE, [x], shape, None, stored)
+    return net.keep(OpKind.TRANSPOSE, y, shape, Attributes(permutation=(0, 1, 2, 3))) if way == "same" else y
+
+
 def strided_slice(net: RandomNetwork, x: int) -> int:
     slices = [Slice(0, 1)]
     for size in net.shape(x)[1:]:
@@ -356,6 +395,7 @@ STEPS: tuple[Step, ...] = (
     transpose,
     resize,
     split_and_join,
+    rows_apart,
     strided_slice,
     reshape,
 )

@@ -68,9 +68,10 @@ class _Problem:
         ways = [self._is_below(first, second, self._sizes[first])]
         ways.append(self._is_below(second, first, self._sizes[second]))
         if overlap is not None and overlap.distance is None:
-            same = self.model.new_bool_var("")
-            self.model.add(self.starts[first] == self.starts[second]).only_enforce_if(same)
-            ways.append(same)
+            exactly = self.model.new_bool_var("")
+            behind = self.starts[overlap.source] + overlap.shift // ALIGNMENT
+            self.model.add(self.starts[overlap.target] == behind).only_enforce_if(exactly)
+            ways.append(exactly)
         elif overlap is not None:
             ahead = overlap.distance or 0
             ways.append(self._is_below(overlap.target, overlap.source, ahead // ALIGNMENT))

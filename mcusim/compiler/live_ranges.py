@@ -85,6 +85,12 @@ class LiveRanges:
         """Tensors and scratch."""
         return {**self.buffers, **self.scratch}
 
+    @property
+    def camera(self) -> int | None:
+        """The image, if a camera delivers it."""
+        streams = (stage for stage in self.stages if isinstance(stage, StreamStage))
+        return next((stage.camera for stage in streams if stage.camera is not None), None)
+
     def buffer_of(self, tensor: int) -> Buffer | None:
         """The bytes in which an activation lies; None for what lies in flash."""
         return self.buffers.get(self.aliases.roots[tensor])
@@ -121,7 +127,7 @@ def live_ranges(
 def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, Buffer]:
     roots = ranges.aliases.roots
     born: dict[int, int] = {}
-    if schedule.input_in == "sram":
+    if schedule.input_in != "flash":
         born.update(dict.fromkeys(graph.inputs, 0))
     dies: dict[int, int] = dict.fromkeys(born, 0)
     made_at: dict[int, int] = {}
@@ -147,7 +153,8 @@ def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, 
 
 def _buffer(graph: Graph, ranges: LiveRanges, tensor: int, first: int, last: int) -> Buffer:
     stage = ranges.stage_at(first)
-    made_here = stage is not None and tensor not in graph.inputs
+    delivered = isinstance(stage, StreamStage) and stage.camera == tensor
+    made_here = stage is not None and (delivered or tensor not in graph.inputs)
     if stage is not None and made_here and last <= stage.last and tensor != _stage_root(graph, ranges, stage):
         return Buffer(tensor, stage.buffer_bytes(graph, tensor), first, last, patch=True)
     return Buffer(tensor, graph.tensors[tensor].bytes, first, last)

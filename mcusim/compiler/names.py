@@ -9,6 +9,7 @@ INVOKE = "mcusim_invoke"
 ARENA = "mcu_arena"
 SCRATCH = "mcu_scratch"
 STREAM_STATE = "stream_state"
+CAMERA = "camera"
 _SHORT_NAMES = {
     OpKind.CONV_2D: "conv",
     OpKind.DEPTHWISE_CONV_2D: "depthwise",
@@ -42,7 +43,8 @@ def input_symbol(graph: Graph, tensor: int) -> str:
 
 def location_of(program: Program, tensor: int) -> tuple[str, int]:
     """Symbol and byte offset at which an activation lies."""
-    root = program.ranges.roots[tensor]
+    aliases = program.ranges.aliases
+    root, shift = aliases.roots[tensor], aliases.shift(tensor)
     if root in program.ranges.buffers:
-        return ARENA, program.offsets[root]
-    return input_symbol(program.graph, root), 0
+        return ARENA, program.offsets[root] + shift
+    return input_symbol(program.graph, root), shift

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
+from mcusim.compiler.camera import camera_bytes, last_reader
 from mcusim.compiler.cycle_model import operator_cycles, stage_cycles
 from mcusim.compiler.live_ranges import Buffer, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
@@ -23,6 +24,7 @@ from mcusim.compiler.program import layout_of, lower_all
 from mcusim.compiler.rows import align, ring_end, ring_rows
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, layer_schedule
 from mcusim.compiler.stages import StreamStage, sums_bytes
+from mcusim.errors import ScheduleError
 from mcusim.network.graph import Graph
 
 SLACK = 0.03
@@ -86,7 +88,29 @@ def find_pieces(
     for chunk in (1, 2):
         for position in range(len(graph.operators)):
             found += search.streams_from(position, chunk, bands)
-    return found
+    return _with_camera(graph, found) if input_in == "camera" else found
+
+
+def _with_camera(graph: Graph, pieces: Iterable[Piece]) -> list[Piece]:
+    """``pieces`` without those that cannot start with an image from a camera, and its lines in the others.
+
+    Raises ScheduleError if none can.
+    """
+    end = last_reader(graph)
+    lines = {chunk: align(camera_bytes(graph, chunk)) for chunk in (1, 2)}
+    heads = [
+        p for p in pieces if p.first == 0 and p.last >= end and stages_for(graph, [p])[0].mode == "stream"
+    ]
+    if not heads:
+        first, last = graph.operators[0], graph.operators[end]
+        raise ScheduleError(
+            f"a camera delivers every line once, in order, and no stream of {graph.name} from operator "
+            f"{first.index} ({first.kind}) to operator {last.index} ({last.kind}) can take them so"
+        )
+    return [
+        *(replace(piece, bytes=piece.bytes + lines[piece.chunk]) for piece in heads),
+        *(piece for piece in pieces if piece.first > 0),
+    ]
 
 
 def least_limit(pieces: Iterable[Piece], count: int) -> float:
@@ -193,7 +217,9 @@ class _Search:
         cycles_of: Mapping[int, float],
         lowered: Mapping[int, LoweredOp],
     ) -> None:
-        layer = Schedule(name="", input_in=input_in, stages=layer_schedule(graph).stages)
+        # A camera's lines are added later, to streams that take them.
+        lies_in: InputIn = "flash" if input_in == "camera" else input_in
+        layer = Schedule(name="", input_in=lies_in, stages=layer_schedule(graph).stages)
         self._graph = graph
         self._ranges = layout_of(graph, layer, lowered=lowered).ranges
         self._cycles = {**cycles_of, **dict.fromkeys(self._ranges.aliases.free, 0.0)}

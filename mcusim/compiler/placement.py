@@ -95,7 +95,7 @@ def step_bytes(ranges: LiveRanges, step: int) -> int:
         source, target = live.get(overlap.source), live.get(overlap.target)
         if source is not None and target is not None:
             apart = align(source.bytes) + align(target.bytes)
-            total -= apart - max((overlap.distance or 0) + align(source.bytes), align(target.bytes))
+            total -= apart - overlap.together(source, target)
     return total
 
 
@@ -167,7 +167,8 @@ class _Problem:
         if overlap is None:
             return [(below, above)]
         if overlap.distance is None:
-            return [(below, at), (at, above)]
+            exactly = at + overlap.shift if as_target is not None else at - overlap.shift
+            return [(below, exactly), (exactly, above)]
         if as_target is not None:
             return [(at - overlap.distance, above)]
         return [(below, at + overlap.distance)]

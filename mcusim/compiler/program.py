@@ -153,8 +153,32 @@ def layout_of(
     options: Options = EXACT_AND_FAST,
 ) -> Layout:
     """Live ranges of ``graph`` under a valid ``schedule``; ``lowered`` may be empty for a first estimate,
-    without scratch. ``options``: those of ``lowered``."""
-    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered)
+    without scratch. ``options``: those of ``lowered``.
+
+    Operators that could name parts of tensors do so unless the fullest step needs less if they copy them:
+    parts keep the whole alive, from the first that is made to the last that is read.
+    """
+    copied: frozenset[int] = frozenset()
+    best = _layout(graph, schedule, lowered, sharing, options, copied)
+    free = best.ranges.aliases.free
+    for index in (op.index for op in graph.operators if op.kind in SLICING and op.index in free):
+        if lowered and index not in lowered:
+            continue
+        other = _layout(graph, schedule, lowered, sharing, options, copied | {index})
+        if placement.lower_bound(other.ranges) < placement.lower_bound(best.ranges):
+            best, copied = other, copied | {index}
+    return best
+
+
+def _layout(
+    graph: Graph,
+    schedule: Schedule,
+    lowered: Mapping[int, LoweredOp],
+    sharing: Sharing,
+    options: Options,
+    copied: frozenset[int],
+) -> Layout:
+    ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered, copied=copied)
     stages = [stage for stage in ranges.stages if isinstance(stage, TileStage)] if lowered else []
     tiles = {stage.first: tile_kernels(graph, stage.block, stage.tiles, options) for stage in stages}
     scratch = _scratch(graph, ranges, lowered, tiles)
@@ -227,6 +251,6 @@ def make_program(
     kernels |= {op.index: kernels[op.copy_of] for op in graph.operators if op.copy_of is not None}
     found = layout_of(graph, schedule, lowered=kernels, sharing=sharing, options=options)
     ranges, offsets = placement.settle(found.ranges, place_exactly if exact else placement.place)
-    by_rows = _by_rows(graph, ranges, kernels)
+    by_rows = _that_move(ranges, _by_rows(graph, ranges, kernels))
     plan = plan_document(graph, ranges, offsets)
     return Program(graph, ranges, by_rows, found.tiles, plan=plan)

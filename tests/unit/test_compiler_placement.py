@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mcusim import network
 from mcusim.compiler import placement
+from mcusim.compiler.aliases import Aliases
 from mcusim.compiler.exact import place_exactly
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, live_ranges, row_distance
 from mcusim.compiler.lowering.types import pixelwise
@@ -40,17 +41,18 @@ def problems(draw: st.DrawFn) -> LiveRanges:
     overlaps = []
     for source, target in itertools.permutations(buffers.values(), 2):
         if source.first < source.last == target.first and draw(st.booleans()):
-            same = source.bytes == target.bytes and draw(st.booleans())
-            distance = None if same else align(draw(st.integers(0, 40)))
-            overlaps.append(Overlap(source.tensor, target.tensor, distance))
+            exactly = draw(st.booleans())
+            distance = None if exactly else align(draw(st.integers(0, 40)))
+            shift = align(draw(st.integers(-target.bytes, source.bytes))) if exactly else 0
+            overlaps.append(Overlap(source.tensor, target.tensor, distance, shift=shift))
     steps = draw(st.sets(st.integers(0, 11), max_size=4))
     scratch = {~step: Buffer(~step, draw(st.integers(1, 60)), step, step) for step in steps}
-    return LiveRanges(buffers, tuple(overlaps), {}, (), 12, scratch)
+    return LiveRanges(buffers, tuple(overlaps), Aliases(), (), 12, scratch)
 
 
 def check_apart(ranges: LiveRanges, offsets: dict[int, int]) -> None:
     """What lives together lies apart, or as an overlap allows."""
-    allowed = {(o.source, o.target): o.distance for o in ranges.overlaps}
+    allowed = {(o.source, o.target): o for o in ranges.overlaps}
     assert min(offsets.values()) == 0
     for a, b in itertools.permutations(ranges.everything.values(), 2):
         first, second = offsets[a.tensor], offsets[b.tensor]
@@ -58,9 +60,9 @@ def check_apart(ranges: LiveRanges, offsets: dict[int, int]) -> None:
             continue
         pair = (a.tensor, b.tensor) if (a.tensor, b.tensor) in allowed else (b.tensor, a.tensor)
         assert pair in allowed
-        distance = allowed[pair]
+        overlap = allowed[pair]
         ahead = offsets[pair[0]] - offsets[pair[1]]
-        assert ahead == 0 if distance is None else ahead >= distance
+        assert ahead == -overlap.shift if overlap.distance is None else ahead >= overlap.distance
 
 
 @given(problems())
@@ -226,7 +228,8 @@ def test_reshape_moves_nothing() -> None:
     graph = network.load("zoo:ds_cnn")
     reshape = next(op for op in graph.operators if op.kind is OpKind.RESHAPE)
     ranges = live_ranges(graph, parse_spec("layer", graph))
-    assert ranges.roots[reshape.outputs[0]] == reshape.inputs[0]
+    assert ranges.aliases.roots[reshape.outputs[0]] == reshape.inputs[0]
+    assert ranges.aliases.free == {reshape.index}
     assert reshape.outputs[0] not in ranges.buffers
 
 

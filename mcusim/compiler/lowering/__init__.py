@@ -13,12 +13,7 @@ from mcusim.compiler.lowering.elementwise import (
     lower_mul,
     lower_prelu,
 )
-from mcusim.compiler.lowering.movement import (
-    lower_concatenation,
-    lower_split,
-    lower_strided_slice,
-    lower_transpose,
-)
+from mcusim.compiler.lowering.movement import lower_movement
 from mcusim.compiler.lowering.pooling import (
     lower_average_pool,
     lower_log_softmax,
@@ -58,12 +53,12 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.MEAN: lower_mean,
     OpKind.REDUCE_MAX: lower_reduce_max,
     OpKind.PAD: lower_pad,
-    OpKind.TRANSPOSE: lower_transpose,
+    OpKind.TRANSPOSE: lower_movement,
     OpKind.RESIZE_NEAREST_NEIGHBOR: lower_resize_nearest,
     OpKind.RESIZE_BILINEAR: lower_resize_bilinear,
-    OpKind.CONCATENATION: lower_concatenation,
-    OpKind.SPLIT: lower_split,
-    OpKind.STRIDED_SLICE: lower_strided_slice,
+    OpKind.CONCATENATION: lower_movement,
+    OpKind.SPLIT: lower_movement,
+    OpKind.STRIDED_SLICE: lower_movement,
     OpKind.SOFTMAX: lower_softmax,
     OpKind.LOG_SOFTMAX: lower_log_softmax,
 }

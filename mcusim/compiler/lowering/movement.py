@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mcusim.compiler.lowering.types import Constant, LoweredOp, tensorwise
 from mcusim.errors import UnsupportedError
-from mcusim.network.graph import Graph, Operator
+from mcusim.network.graph import Graph, Operator, OpKind
 
 BOX_DIMENSIONS = 3
 """Dimensions of an ``mcu_box``."""
@@ -35,6 +35,12 @@ class Box:
     first_in: int = 0
     first_out: int = 0
 
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether neighbours in the source are neighbours in the target, all along."""
+        found = joined(self.dimensions)
+        return not found or (len(found) == 1 and found[0].in_step == found[0].out_step == 1)
+
 
 def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
     """Elements between neighbours along every dimension of a contiguous tensor."""
@@ -56,31 +62,30 @@ def joined(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
     return tuple(result)
 
 
-def lower_transpose(graph: Graph, op: Operator) -> LoweredOp:
-    """TRANSPOSE by any permutation that comes down to three dimensions."""
+def boxes_of(graph: Graph, op: Operator) -> list[Box]:
+    """What a TRANSPOSE, CONCATENATION, SPLIT or STRIDED_SLICE moves from where to where."""
+    return _BOXES[op.kind](graph, op)
+
+
+def _transposed(graph: Graph, op: Operator) -> list[Box]:
     in_steps = steps_of(graph.input_of(op).shape)
     shape = graph.output_of(op).shape
     steps = zip(shape, (in_steps[axis] for axis in op.attributes.permutation), steps_of(shape), strict=True)
-    return _move(op, [Box(tuple(Dimension(*each) for each in steps))])
+    return [Box(tuple(Dimension(*each) for each in steps))]
 
 
-def lower_concatenation(graph: Graph, op: Operator) -> LoweredOp:
-    """CONCATENATION of activations along any dimension."""
-    parts = [graph.tensors[index] for index in op.inputs]
-    if any(part.is_constant for part in parts):
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) joins a constant")
+def _concatenated(graph: Graph, op: Operator) -> list[Box]:
     axis, out_steps = op.attributes.axis, steps_of(graph.output_of(op).shape)
     boxes: list[Box] = []
     first = 0
-    for source, part in enumerate(parts):
+    for source, part in enumerate(graph.tensors[index] for index in op.inputs):
         dimensions = tuple(map(Dimension, part.shape, steps_of(part.shape), out_steps))
         boxes.append(Box(dimensions, source=source, first_out=first * out_steps[axis]))
         first += part.shape[axis]
-    return _move(op, boxes)
+    return boxes
 
 
-def lower_split(graph: Graph, op: Operator) -> LoweredOp:
-    """SPLIT along any dimension into pieces of any size."""
+def _split(graph: Graph, op: Operator) -> list[Box]:
     axis, in_steps = op.attributes.axis, steps_of(graph.input_of(op).shape)
     boxes: list[Box] = []
     first = 0
@@ -89,11 +94,10 @@ def lower_split(graph: Graph, op: Operator) -> LoweredOp:
         dimensions = tuple(map(Dimension, shape, in_steps, steps_of(shape)))
         boxes.append(Box(dimensions, target=target, first_in=first * in_steps[axis]))
         first += shape[axis]
-    return _move(op, boxes)
+    return boxes
 
 
-def lower_strided_slice(graph: Graph, op: Operator) -> LoweredOp:
-    """STRIDED_SLICE with any steps."""
+def _sliced(graph: Graph, op: Operator) -> list[Box]:
     slices, in_steps = op.attributes.slices, steps_of(graph.input_of(op).shape)
     counts = [part.count for part in slices]
     dimensions = tuple(
@@ -101,11 +105,27 @@ def lower_strided_slice(graph: Graph, op: Operator) -> LoweredOp:
         for part, in_step, out_step in zip(slices, in_steps, steps_of(counts), strict=True)
     )
     first = sum(part.start * step for part, step in zip(slices, in_steps, strict=True))
-    return _move(op, [Box(dimensions, first_in=first)])
+    return [Box(dimensions, first_in=first)]
 
 
-def _move(op: Operator, boxes: Sequence[Box]) -> LoweredOp:
+_BOXES: dict[OpKind, Callable[[Graph, Operator], list[Box]]] = {
+    OpKind.TRANSPOSE: _transposed,
+    OpKind.CONCATENATION: _concatenated,
+    OpKind.SPLIT: _split,
+    OpKind.STRIDED_SLICE: _sliced,
+}
+
+
+def lower_movement(graph: Graph, op: Operator) -> LoweredOp:
+    """TRANSPOSE by any permutation and STRIDED_SLICE with any steps that come down to three dimensions,
+    CONCATENATION of activations and SPLIT along any dimension into pieces of any size.
+
+    Raises UnsupportedError for more dimensions, or a constant that is joined.
+    """
+    if op.kind is OpKind.CONCATENATION and any(graph.tensors[index].is_constant for index in op.inputs):
+        raise UnsupportedError(f"operator {op.index} ({op.kind}) joins a constant")
     words: list[int] = []
+    boxes = boxes_of(graph, op)
     for box in boxes:
         dimensions = joined(box.dimensions)
         missing = BOX_DIMENSIONS - len(dimensions)
