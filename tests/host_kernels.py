@@ -23,7 +23,14 @@ RUNTIME = Path(__file__).parents[1] / "firmware" / "runtime"
 Int8Array = NDArray[np.int8]
 
 PROBES = """
+#include "mcu_mean.h"
 #include "mcu_requantise.h"
+void probe_divide(int32_t count, const int32_t *sums, int32_t number, int8_t *means) {
+    const mcu_divisor by = mcu_find_divisor(count);
+    for (int32_t i = 0; i < number; i++) {
+        means[i] = mcu_divide(sums[i], &by);
+    }
+}
 int32_t probe_scale(int32_t acc, int32_t multiplier, int32_t offset, int32_t exponent) {
     const mcu_scale scale = {multiplier, offset, exponent};
     return mcu_scale_apply(acc, &scale);

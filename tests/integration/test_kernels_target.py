@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from operator_cases import add_graph, conv_graph, random_image
+from operator_cases import activation_tensor, add_graph, conv_graph, one_operator, random_image
 from target_kernels import run_images
 
 from mcusim.compiler import toolchains
 from mcusim.compiler.lowering import lower
 from mcusim.errors import ToolchainError
 from mcusim.network import executor
-from mcusim.network.graph import Activation, Graph, OpKind, Padding, Window
+from mcusim.network.geometry import window_output
+from mcusim.network.graph import Activation, Attributes, Graph, OpKind, Padding, Window
 
 ACTIVATIONS = (Activation.NONE, Activation.RELU, Activation.RELU6)
 
@@ -99,3 +100,39 @@ def test_depthwise_with_large_squares(toolchain: str, size: int, stride: int, wi
 def test_add(toolchain: str, activation: Activation, equal: bool) -> None:
     rng = np.random.default_rng(5)
     check(toolchain, add_graph(rng, (1, 3, 7, 5), activation, equal), rng)
+
+
+@pytest.mark.parametrize(
+    ("image", "window"),
+    [
+        ((3, 3, 24), Window(3, 3)),
+        ((25, 5, 8), Window(25, 5)),
+        ((16, 17, 16), Window(16, 17)),
+        ((7, 9, 13), Window(2, 3, 2, 2)),
+        ((5, 6, 28), Window(3, 3, 1, 1, Padding(1, 1, 1, 1))),
+        ((4, 4, 8), Window(4, 2, 3, 1, Padding(3, 2, 1, 1))),
+    ],
+)
+@pytest.mark.parametrize("kind", [OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D])
+def test_pools(toolchain: str, kind: OpKind, image: tuple[int, int, int], window: Window) -> None:
+    rng = np.random.default_rng(sum(image))
+    out_shape = (1, *window_output(image[0], image[1], window), image[2])
+    tensors = [activation_tensor(0, (1, *image), 0.1, -4), activation_tensor(1, out_shape, 0.1, -4)]
+    for activation in ACTIVATIONS:
+        graph = one_operator(kind, tensors, Attributes(window=window, activation=activation))
+        check(toolchain, graph, rng)
+
+
+@pytest.mark.parametrize("value", [-128, -1, 127])
+def test_average_pools_of_equal_elements(toolchain: str, value: int) -> None:
+    """The largest sums, and ties that are none."""
+    for size in (2, 255, 256, 300):
+        tensors = [
+            activation_tensor(0, (1, 1, size, 12), 0.1, 0),
+            activation_tensor(1, (1, 1, 1, 12), 0.1, 0),
+        ]
+        graph = one_operator(OpKind.AVERAGE_POOL_2D, tensors, Attributes(window=Window(1, size)))
+        found = run_images(
+            toolchain, lower(graph, graph.operators[0]), np.full((1, size, 12), value, np.int8), (1, 1, 12)
+        )
+        assert (found == value).all()

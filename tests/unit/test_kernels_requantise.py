@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 from host_kernels import library
 from hypothesis import given, settings
@@ -112,3 +114,18 @@ def test_left_shifts_and_large_sums_are_not_proved() -> None:
     assert prove_scales(wide, constants_of(1 << 30, 1, 0, -128, 127)) is None
     huge = Interval(np.array([-(1 << 30)]), np.array([1 << 30]))
     assert prove_scales(huge, constants_of(1 << 30, -20, 0, -128, 127)) is None
+
+
+def test_means_by_multiplication_equal_those_by_division() -> None:
+    """For every count up to some beyond the largest that is multiplied: around all sums at which the mean
+    changes, and at both ends. Between them it is constant, as either is monotone."""
+    steps = np.arange(-129, 129)[:, np.newaxis]
+    for count in range(1, 4200):
+        edges = (2 * steps + 1) * count // 2 + np.arange(-1, 2)
+        sums = np.append(edges.clip(-128 * count, 127 * count), (-128 * count, 127 * count)).astype(np.int32)
+        expected = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
+        means = np.empty(sums.size, np.int8)
+        library().probe_divide(
+            count, ctypes.c_void_p(sums.ctypes.data), sums.size, ctypes.c_void_p(means.ctypes.data)
+        )
+        np.testing.assert_array_equal(means, expected, err_msg=f"{count} elements")

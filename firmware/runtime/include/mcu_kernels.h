@@ -185,7 +185,8 @@ typedef struct mcu_pool_params {
     int32_t kernel_h;
     int32_t kernel_w;
     int32_t stride_w;
-    int32_t act_min;
+    int32_t clamped; /* 1: the activation's range is narrower than int8 */
+    int32_t act_min; /* the range's ends, in each of four bytes */
     int32_t act_max;
 } mcu_pool_params;
 

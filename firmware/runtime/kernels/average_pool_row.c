@@ -2,18 +2,19 @@
  *
  * The scratch holds an int32 count of the rows that have come, which is 0 before the first one, and an int32
  * sum of every channel (mcu_row_sums.h). The call with the last row writes the output. Rounding is that of
- * average_pool.c.
+ * mcu_mean.h.
  *
  * Bound: as average_pool.c, and for every row 4 loads and 4 stores of sums for four channels. */
-#include "mcu_requantise.h"
+#include "mcu_mean.h"
 #include "mcu_row_sums.h"
 
 static void write_means(const mcu_pool_params *p, const int32_t *sums, int8_t *out) {
-    const int32_t count = p->kernel_h * p->kernel_w;
-    const int32_t half = count / 2;
+    const mcu_divisor by = mcu_find_divisor(p->kernel_h * p->kernel_w);
     for (int32_t c = 0; c < p->channels; c++) {
-        const int32_t value = (sums[c] > 0 ? sums[c] + half : sums[c] - half) / count;
-        out[c] = (int8_t)mcu_clamp(value, p->act_min, p->act_max);
+        out[c] = mcu_divide(sums[c], &by);
+    }
+    if (p->clamped) {
+        mcu_clamp_row(out, p->channels, p->act_min, p->act_max);
     }
 }
 

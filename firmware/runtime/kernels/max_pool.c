@@ -3,7 +3,7 @@
  * Four channels at a time by SSUB8 and SEL; channels left over one at a time. No scratch. About 1.5 cycles an
  * element of the window. */
 #include "mcu_kernels.h"
-#include "mcu_requantise.h"
+#include "mcu_simd.h"
 
 #include <stddef.h>
 
@@ -38,10 +38,7 @@ void mcu_max_pool(const void *params, const mcu_rows *rows) {
         }
         out += p->channels;
     }
-    if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
-        out = rows->out[0];
-        for (int32_t i = 0; i < rows->out_width * p->channels; i++) {
-            out[i] = (int8_t)mcu_clamp(out[i], p->act_min, p->act_max);
-        }
+    if (p->clamped) {
+        mcu_clamp_row(rows->out[0], rows->out_width * p->channels, p->act_min, p->act_max);
     }
 }

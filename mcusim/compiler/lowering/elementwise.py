@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.gemm import bytes_of
+from mcusim.compiler.lowering.gemm import clamping_fields
 from mcusim.compiler.lowering.scaling import Interval, Scale, prove_scales
 from mcusim.compiler.lowering.types import Constant, LoweredOp, pixelwise
 from mcusim.errors import UnsupportedError
@@ -331,16 +331,7 @@ def _fits(linear: LinearSum, pairs: NDArray[np.bool_], expected: Int64Array) -> 
 def _linear_params(linear: LinearSum, constants: AddConstants, channels: int) -> str:
     return (
         f"{{.channels = {channels}, .factor1 = {linear.factor1}, .factor2 = {linear.factor2}, "
-        f".offset = {linear.offset}, {_byte_range(constants)}}}"
-    )
-
-
-def _byte_range(constants: AddConstants | MulConstants) -> str:
-    """The activation's range for kernels that saturate to int8 by themselves."""
-    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
-    return (
-        f".clamped = {clamped}, "
-        f".act_min = {bytes_of(constants.act_min)}, .act_max = {bytes_of(constants.act_max)}"
+        f".offset = {linear.offset}, {clamping_fields(constants.act_min, constants.act_max)}}}"
     )
 
 
@@ -359,7 +350,7 @@ def _packed_params(constants: MulConstants, scale: Scale, channels: int, single:
         f".minus_zero_points1 = {halfwords_of(-constants.in1_zp)}, "
         f".minus_zero_points2 = {halfwords_of(-constants.in2_zp)}, "
         f".scale = {{.multiplier = {scale.multiplier}, .offset = {scale.offset}, "
-        f".exponent = {scale.exponent}}}, {_byte_range(constants)}}}"
+        f".exponent = {scale.exponent}}}, {clamping_fields(constants.act_min, constants.act_max)}}}"
     )
 
 

@@ -209,22 +209,21 @@ def gemm_initialiser(matrix: Matrix, quads: int) -> str:
     """The C initialiser of ``mcu_gemm``."""
     kind = matrix.kind.name if matrix.kind else "twice"
     pair = "NULL" if matrix.one_pixel else f"mcu_pair_{kind}"
+    clamping = clamping_fields(matrix.constants.act_min, matrix.constants.act_max)
     return (
         f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
-        f".pair = {pair}, .one = mcu_one_{kind}, {clamping_fields(matrix.constants)}}}"
+        f".pair = {pair}, .one = mcu_one_{kind}, {clamping}}}"
     )
 
 
 def activation_fields(constants: MatrixConstants) -> str:
     """The fields of a kernel's parameters that state the activation."""
     rectified = int(constants.act_min >= constants.out_zp)
-    return f".rectified = {rectified}, {clamping_fields(constants)}"
+    return f".rectified = {rectified}, {clamping_fields(constants.act_min, constants.act_max)}"
 
 
-def clamping_fields(constants: MatrixConstants) -> str:
-    """The fields that say to what range outputs are brought."""
-    clamped = int(constants.act_min > INT8_MIN or constants.act_max < INT8_MAX)
-    return (
-        f".clamped = {clamped}, .act_min = {bytes_of(constants.act_min)}, "
-        f".act_max = {bytes_of(constants.act_max)}"
-    )
+def clamping_fields(act_min: int, act_max: int) -> str:
+    """The fields that say to what range outputs are brought, for kernels that saturate to int8 by
+    themselves."""
+    clamped = int(act_min > INT8_MIN or act_max < INT8_MAX)
+    return f".clamped = {clamped}, .act_min = {bytes_of(act_min)}, .act_max = {bytes_of(act_max)}"

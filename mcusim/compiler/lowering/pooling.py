@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mcusim.compiler.lowering.convolution import window_of
+from mcusim.compiler.lowering.gemm import clamping_fields
 from mcusim.compiler.lowering.types import HEADER, MAX_ROWS, LoweredOp, no_scratch, pixelwise, tensorwise
 from mcusim.network.activation_constants import log_softmax_constants
 from mcusim.network.graph import Graph, Operator, Padding, Window
@@ -41,7 +42,7 @@ def _pool_params(graph: Graph, op: Operator, window: Window) -> str:
     return (
         f"{{.channels = {graph.output_of(op).shape[-1]}, .kernel_h = {window.kernel_h}, "
         f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
-        f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
+        f"{clamping_fields(constants.act_min, constants.act_max)}}}"
     )
 
 
