@@ -261,8 +261,10 @@ def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...])
             f"most {most}, not {stage.channels}"
         )
     rows = spatial.extent(graph.output_of(operators[-1])).height
-    if not 1 <= stage.bands <= rows:
-        raise ScheduleError(f"{stage.bands} bands cannot be cut from {rows} rows of operator {stage.last}")
+    if not 1 <= stage.bands <= rows or (stage.bands - 1) * tiles.band_rows(graph, block, stage.bands) >= rows:
+        raise ScheduleError(
+            f"{rows} rows of operator {stage.last} cannot be cut into {stage.bands} bands of as many rows"
+        )
     if stage.chunk not in (1, 2):
         raise ScheduleError(f"a tile makes 1 or 2 rows at a time, not {stage.chunk}")
 

@@ -17,6 +17,7 @@ from mcusim.compiler.tiles import (
     tile_block,
     tile_calls,
     tile_distance,
+    tile_geometry,
     tile_rows,
     tile_spans,
 )
@@ -162,7 +163,7 @@ def tile_stage(graph: Graph, first: int, operators: Sequence[Operator], stage: S
     """The stage of ``operators``, which begin at position ``first``, with the channels, bands and chunk of
     ``stage``."""
     block = tile_block(graph, operators)
-    geometry = patch_geometry(graph, operators, (stage.bands, 1))
+    geometry = tile_geometry(graph, block, stage.bands)
     rows = tile_rows(graph, block, geometry.rows[block.last.outputs[0]], stage.chunk)
     tiles = tile_spans(spatial.extent(graph.output_of(block.expand)).channels, stage.channels)
     return TileStage(first, first + len(operators) - 1, geometry, rows, stage.chunk, block, tiles)

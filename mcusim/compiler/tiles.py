@@ -92,6 +92,28 @@ def needed_axis(depthwise: Operator) -> Axis:
     return Axis(window.kernel_h, window.stride_h, window.padding.top)
 
 
+def tile_geometry(graph: Graph, block: TileBlock, bands: int) -> PatchGeometry:
+    """What each of ``bands`` needs of the block's tensors: bands of as many rows of the output, the last one
+    perhaps of fewer, since rows of sums lie in a ring that begins anew with each."""
+    needed, rows = needed_axis(block.depthwise), band_rows(graph, block, bands)
+    source = spatial.extent(graph.tensors[block.source])
+    height = spatial.extent(graph.output_of(block.last)).height
+    made = tuple(Span(first, min(first + rows, height)) for first in range(0, height, rows))
+    expanded = tuple(needed.input_span(band, source.height) for band in made)
+    read = expanded
+    if block.add is not None:
+        read = tuple(need.hull(band) for need, band in zip(expanded, made, strict=True))
+    behind = dict.fromkeys((op.outputs[0] for op in (block.depthwise, block.project, block.last)), made)
+    spans = {block.source: read, block.expand.outputs[0]: expanded, **behind}
+    columns = {t: (Span(0, spatial.extent(graph.tensors[t]).width),) for t in spans}
+    return PatchGeometry((len(made), 1), spans, columns)
+
+
+def band_rows(graph: Graph, block: TileBlock, bands: int) -> int:
+    """Rows of the output in each of ``bands`` but the last."""
+    return -(-spatial.extent(graph.output_of(block.last)).height // bands)
+
+
 def tile_calls(block: TileBlock, bands: Sequence[Span], chunk: int) -> list[Span]:
     """Output rows of every call of the depthwise convolution for one tile, in all bands together."""
     step = rows_at_once(block.depthwise, chunk)
