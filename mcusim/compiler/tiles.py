@@ -105,7 +105,9 @@ def tile_geometry(graph: Graph, block: TileBlock, bands: int) -> PatchGeometry:
         read = tuple(need.hull(band) for need, band in zip(expanded, made, strict=True))
     behind = dict.fromkeys((op.outputs[0] for op in (block.depthwise, block.project, block.last)), made)
     spans = {block.source: read, block.expand.outputs[0]: expanded, **behind}
-    columns = {t: (Span(0, spatial.extent(graph.tensors[t]).width),) for t in spans}
+    columns: dict[int, tuple[Span, ...]] = {
+        t: (Span(0, spatial.extent(graph.tensors[t]).width),) for t in spans
+    }
     return PatchGeometry((len(made), 1), spans, columns)
 
 
