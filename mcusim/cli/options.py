@@ -13,8 +13,11 @@ ChipOption = Annotated[
     str, typer.Option("--chip", metavar="NAME", help="A chip of `mcusim chips`, or a chip's TOML file.")
 ]
 InputInOption = Annotated[
-    Literal["sram", "flash"] | None,
-    typer.Option("--input-in", help="Where the input lies when an inference starts (default: sram)."),
+    Literal["sram", "flash", "camera"] | None,
+    typer.Option(
+        "--input-in",
+        help="Where the input lies when an inference starts, or who delivers it (default: sram).",
+    ),
 ]
 ExactOption = Annotated[
     bool,

@@ -158,11 +158,13 @@ def _stage_text(stage: Stage) -> str:
 
 def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:
     from mcusim.compiler.analysis import layer_bytes
-    from mcusim.compiler.schedule import patch_ends
+    from mcusim.compiler.program import make_program
+    from mcusim.compiler.schedule import layer_schedule, patch_ends
     from mcusim.network import geometry
     from mcusim.report.plan import PlannedLayer
 
     ends = patch_ends(graph)
+    free = make_program(graph, layer_schedule(graph)).plan.free
     return tuple(
         PlannedLayer(
             index=op.index,
@@ -172,6 +174,7 @@ def _layers(graph: Graph) -> tuple[PlannedLayer, ...]:
             weight_bytes=geometry.weight_bytes(graph, op),
             live_bytes=row.live_bytes_inplace_depthwise,
             ends_stage=op.index in ends,
+            free=op.index in free,
         )
         for op, row in zip(graph.operators, layer_bytes(graph), strict=True)
     )
@@ -192,6 +195,8 @@ def _all_schedules(
 
 def _frontier(found: Sequence[Candidate]) -> list[str]:
     """The first candidate, and those that need less than it and than all with as few MACs."""
+    if not found:
+        return []
     specs, least = [found[0].schedule.name], found[0].needed_bytes
     for candidate in sorted(found[1:], key=lambda candidate: (candidate.mac_factor, candidate.needed_bytes)):
         if candidate.needed_bytes < least * (1 - WORTHWHILE):
@@ -204,27 +209,47 @@ def _planned(graph: Graph, chip: Chip, spec: str, input_in: InputIn | None) -> P
     from mcusim.compiler.analysis import schedule_macs
     from mcusim.compiler.program import make_program
     from mcusim.compiler.schedule import parse_spec
-    from mcusim.report.plan import PlannedSchedule
 
     schedule = parse_spec(spec, graph, input_in, chip.sram.size, chip.clock_hz)
-    plan = make_program(graph, schedule).plan
-    macs, fits = schedule_macs(graph, schedule), plan.sram_bytes <= chip.sram.size
-    return PlannedSchedule(spec, plan.sram_bytes, plan.lower_bound_bytes, macs, fits)
+    program = make_program(graph, schedule)
+    flash = _flash_bytes(graph, schedule, program.constant_bytes)
+    return _schedule_row(chip, spec, program.plan, flash, schedule_macs(graph, schedule))
 
 
 def _proposed(graph: Graph, chip: Chip, input_in: InputIn | None) -> list[PlannedSchedule]:
     from mcusim.compiler.analysis import schedule_macs
     from mcusim.compiler.proposals import proposals
-    from mcusim.report.plan import PlannedSchedule
 
     return [
-        PlannedSchedule(
+        _schedule_row(
+            chip,
             found.spec,
-            found.plan.sram_bytes,
-            found.plan.lower_bound_bytes,
+            found.plan,
+            _flash_bytes(graph, found.schedule, found.constant_bytes),
             schedule_macs(graph, found.schedule),
-            found.plan.sram_bytes <= chip.sram.size,
             found.cycles,
         )
         for found in proposals(graph, input_in or "sram")
     ]
+
+
+def _flash_bytes(graph: Graph, schedule: Schedule, constant_bytes: int) -> int:
+    """What is known of the flash before anything is compiled: constants, and the image if it lies there."""
+    images = (graph.tensors[index].bytes for index in graph.inputs)
+    return constant_bytes + (sum(images) if schedule.input_in == "flash" else 0)
+
+
+def _schedule_row(
+    chip: Chip, spec: str, plan: MemoryPlan, flash_bytes: int, macs: int, cycles: float | None = None
+) -> PlannedSchedule:
+    from mcusim.report.plan import PlannedSchedule
+
+    return PlannedSchedule(
+        spec=spec,
+        planned_bytes=plan.sram_bytes,
+        bound_bytes=plan.lower_bound_bytes,
+        flash_bytes=flash_bytes,
+        macs=macs,
+        fits=plan.sram_bytes <= chip.sram.size and flash_bytes <= chip.flash.size,
+        cycles=cycles,
+    )

@@ -51,7 +51,7 @@ def command(
     clock: Clocks = None,
     schedule: Schedules = None,
     input_in: Annotated[
-        Literal["sram", "flash"], typer.Option("--input-in", help="Where the input lies.")
+        Literal["sram", "flash", "camera"], typer.Option("--input-in", help="Where the input lies.")
     ] = "sram",
     scheduler: Annotated[
         str | None,

@@ -43,7 +43,10 @@ def candidates(
     lowered: Mapping[int, LoweredOp] | None = None,
     grids: Iterable[tuple[int, int]] = GRIDS,
 ) -> list[Candidate]:
-    """The layer schedule and every patch stage that may be, under ``grids`` that fit its output."""
+    """The layer schedule and every patch stage that may be, under ``grids`` that fit its output; none of them
+    can take lines of a camera."""
+    if input_in == "camera":
+        return []
     schedules = [layer_schedule(graph)]
     sizes = {op.index: spatial.extent(graph.output_of(op)) for op in graph.operators}
     for last in patch_ends(graph):

@@ -82,7 +82,7 @@ def network_source(program: Program, constants: Sequence[ConstantData]) -> str:
 
 def _includes(lowered: Iterable[LoweredOp]) -> str:
     headers = sorted(
-        {"mcusim_runtime.h", "mcu_stream.h", "mcu_tiles.h", *(lowering.header for lowering in lowered)}
+        {"mcusim_runtime.h", "mcu_camera.h", "mcu_tiles.h", *(lowering.header for lowering in lowered)}
     )
     lines = [f'#include "{header}"' for header in headers]
     lines += ["", "#include <stddef.h>", "", "#define MCU_LAYER __attribute__((noinline, used))"]

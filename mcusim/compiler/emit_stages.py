@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mcusim.compiler import spatial
 from mcusim.compiler.emit_tiles import tiles_source
-from mcusim.compiler.names import STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
+from mcusim.compiler.names import CAMERA, STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
 from mcusim.compiler.patches import Span
 from mcusim.compiler.program import Program
 from mcusim.compiler.rows import rows_at_once, turns
@@ -33,7 +33,8 @@ def stage_source(program: Program, number: int, stage: PatchStage) -> str:
 def state_source(program: Program) -> str:
     """What a stream keeps while it runs; streams run one after the other and share it."""
     streams = [stage for stage in program.ranges.stages if isinstance(stage, StreamStage)]
-    lengths = [s.last - s.first + 1 for s in streams if not isinstance(s, TileStage)]
+    of_rows = [s for s in streams if not isinstance(s, TileStage)]
+    lengths = [s.last - s.first + 1 + (s.camera is not None) for s in of_rows]
     return f"static mcu_stream_state {STREAM_STATE}[{max(lengths)}];" if lengths else ""
 
 
@@ -107,23 +108,45 @@ def _patch_driver(program: Program, number: int, stage: PatchStage) -> str:
 
 def _stream(program: Program, number: int, stage: StreamStage) -> str:
     operators = program.graph.operators[stage.first : stage.last + 1]
-    makers = {op.outputs[0]: step for step, op in enumerate(operators)}
+    made = [*([] if stage.camera is None else [stage.camera]), *(op.outputs[0] for op in operators)]
+    makers = {tensor: step for step, tensor in enumerate(made)}
     declarations = [f"static mcu_stream_layer {layer_symbol(op)};" for op in operators]
     steps = [f"    {_stream_step(program, number, stage, op, makers)}," for op in operators]
+    if stage.camera is not None:
+        declarations.append(_camera_layer(number, stage.camera))
+        steps.insert(0, f"    {_camera_step(number, stage.camera)},")
     functions = [
         f"MCU_LAYER static void {layer_symbol(op)}(int32_t first, int32_t end, int32_t band) {{\n"
-        f"    mcu_run_rows(&steps_{number}[{step}], first, end, band, {scratch_of(program, op)});\n}}"
-        for step, op in enumerate(operators)
+        f"    mcu_run_rows(&steps_{number}[{makers[op.outputs[0]]}], first, end, band, "
+        f"{scratch_of(program, op)});\n}}"
+        for op in operators
     ]
     counter = f"    *(int32_t *)(void *)({scratch_of(program, operators[-1])}) = 0;\n"
     table = [f"static const mcu_stream_step steps_{number}[] = {{", *steps, "};"]
     driver = (
         f"MCU_LAYER void {stage_symbol(number)}(void) {{\n"
         f"{counter if sums_bytes(program.graph, stage) else ''}"
-        f"    mcu_run_stream(steps_{number}, {len(operators)}, {stage.bands}, {STREAM_STATE});\n}}"
+        f"    mcu_run_stream(steps_{number}, {len(made)}, {stage.bands}, {STREAM_STATE});\n}}"
     )
     parts = [_stream_tensors(program, number, stage), "\n".join(declarations), "\n".join(table)]
     return "\n\n".join([*parts, *functions, driver])
+
+
+def _camera_layer(number: int, image: int) -> str:
+    """What delivers a line: it stands where an operator would that made the image row by row."""
+    return (
+        f"static const mcu_op op_{CAMERA} = {{0}};\n\n"
+        f"static void mcu_layer_{CAMERA}(int32_t first, int32_t end, int32_t band) {{\n"
+        f"    (void)end, (void)band;\n    mcu_take_line(&stream_{number}_{image}, first);\n}}"
+    )
+
+
+def _camera_step(number: int, image: int) -> str:
+    lines = f"&stream_{number}_{image}"
+    return (
+        f"{{.op = &op_{CAMERA}, .in = {lines}, .in2 = NULL, .out = {lines}, .layer = mcu_layer_{CAMERA}, "
+        ".maker = -1, .maker2 = -1, .rows_at_once = 1}"
+    )
 
 
 def _stream_tensors(program: Program, number: int, stage: StreamStage) -> str:
@@ -137,7 +160,7 @@ def _stream_tensors(program: Program, number: int, stage: StreamStage) -> str:
             f"static const mcu_stream_tensor stream_{number}_{tensor} = {{"
             f".base = {_address(program, tensor)}, .columns = {tables.name(stage.geometry.columns[tensor])}, "
             f".height = {heights.get(tensor, size.height)}, "
-            f".width = {size.width if capacity is None else 0}, "
+            f".width = {size.width if capacity is None or tensor == stage.camera else 0}, "
             f".channels = {size.channels}, .capacity = {size.height if capacity is None else capacity}}};"
         )
 

@@ -61,7 +61,9 @@ def main_source(program: Program, *, embed_input: bool, print_crc: bool) -> str:
     before: list[str] = []
     after: list[str] = []
     for number, index in enumerate(graph.inputs):
-        if embed_input and index in program.ranges.buffers:
+        if embed_input and index == program.ranges.camera:
+            declarations.append(_embedded_camera(graph.tensors[index], embedded_symbol(number)))
+        elif embed_input and index in program.ranges.buffers:
             declarations.append(f"extern const int8_t {embedded_symbol(number)}[];")
             target = _address(program, graph.tensors[index])
             size = graph.tensors[index].bytes
@@ -69,11 +71,31 @@ def main_source(program: Program, *, embed_input: bool, print_crc: bool) -> str:
     for number, index in enumerate(graph.outputs if print_crc else ()):
         tensor = graph.tensors[index]
         after.append(f'    mcu_write_crc("output{number}", {_address(program, tensor)}, {tensor.bytes});')
-    if before:
-        declarations.append("void *memcpy(void *restrict to, const void *restrict from, size_t size);")
-    lines = ['#include "mcu_boot.h"', "", "#include <stddef.h>", "", *declarations, ""]
+    if embed_input:
+        declarations.insert(0, "void *memcpy(void *restrict to, const void *restrict from, size_t size);")
+    lines = [
+        '#include "mcu_boot.h"',
+        '#include "mcu_camera.h"',
+        "",
+        "#include <stddef.h>",
+        "",
+        *declarations,
+        "",
+    ]
     lines += ["int main(void) {", *before, f"    {INVOKE}();", *after, "    return 0;", "}", ""]
     return "\n".join(lines)
+
+
+def _embedded_camera(image: Tensor, symbol: str) -> str:
+    """The functions of a board whose camera shows the embedded input."""
+    _, _, width, channels = image.shape
+    size = width * channels
+    return (
+        f"extern const int8_t {symbol}[];\n\n"
+        "void mcu_camera_line(int32_t number, int8_t *line) {\n"
+        f"    memcpy(line, {symbol} + number * {size}, {size});\n}}\n\n"
+        "void mcu_camera_wait(int32_t number) {\n    (void)number;\n}\n"
+    )
 
 
 def linker_script(template: Path, chip: Chip, stack_bytes: int) -> str:

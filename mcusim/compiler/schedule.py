@@ -12,14 +12,14 @@ from typing import Literal
 
 import msgspec
 
-from mcusim.compiler import spatial, tiles
+from mcusim.compiler import camera, spatial, tiles
 from mcusim.errors import ScheduleError, UsageError
 from mcusim.network.graph import Graph, Operator
 
 FORMAT = "mcusim.schedule"
 VERSION = 1
 
-InputIn = Literal["sram", "flash"]
+InputIn = Literal["sram", "flash", "camera"]
 Mode = Literal["op", "patch", "stream", "bands", "ctile", "se2"]
 
 _PATCH_SPEC = re.compile(r"patch:(\d+)x(\d+)@(\d+)")
@@ -50,7 +50,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """``input_in``: where the network's input lies when an inference starts."""
+    """``input_in``: where the network's input lies when an inference starts; a camera delivers it while the
+    first stage, a stream, goes on."""
 
     format: Literal["mcusim.schedule"] = "mcusim.schedule"
     version: Literal[1] = 1
@@ -184,6 +185,9 @@ def validate(schedule: Schedule, graph: Graph) -> None:
             _validate_pieces(graph, stage)
     if expected != len(graph.operators):
         raise ScheduleError(f"the schedule leaves out operators from {graph.operators[expected].index} on")
+    if schedule.input_in == "camera":
+        head = schedule.stages[0]
+        camera.check_camera(graph, head.mode if head.bands == 1 else "bands", position_of(graph, head.last))
     if any(stage.mode == "se2" for stage in schedule.stages):
         # What it makes of a schedule is one of this module's documents.
         from mcusim.compiler.passes import unfold

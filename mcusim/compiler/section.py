@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -42,12 +42,16 @@ def layer_section(program: Program, schedule: Schedule, build: dict[str, Any]) -
 
 def _location(program: Program, tensor: int) -> Location:
     symbol, offset = names.location_of(program, tensor)
-    return Location(symbol=symbol, offset=offset, bytes=program.graph.tensors[tensor].bytes)
+    size = program.graph.tensors[tensor].bytes
+    if tensor == program.ranges.camera:
+        size = program.ranges.buffers[tensor].bytes
+    return Location(symbol=symbol, offset=offset, bytes=size)
 
 
 def _port(program: Program, index: int) -> TensorPort:
     tensor = program.graph.tensors[index]
     location = _location(program, index)
+    memory: Literal["sram", "flash", "camera"] = "sram" if location.symbol == names.ARENA else "flash"
     return TensorPort(
         name=tensor.name,
         shape=tensor.shape,
@@ -55,7 +59,7 @@ def _port(program: Program, index: int) -> TensorPort:
         scale=tensor.quantisation.scale if tensor.quantisation else 1.0,
         zero_point=tensor.quantisation.zero_point if tensor.quantisation else 0,
         location=location,
-        memory="sram" if location.symbol == names.ARENA else "flash",
+        memory="camera" if index == program.ranges.camera else memory,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcusim.compiler import spatial
+from mcusim.compiler.camera import camera_lines
 from mcusim.compiler.patches import PatchGeometry, Span, patch_distance, patch_geometry
 from mcusim.compiler.rows import align, ring_rows, rows_at_once, stage_distance, turns
-from mcusim.compiler.schedule import Schedule, Stage, position_of
+from mcusim.compiler.schedule import InputIn, Schedule, Stage, position_of
 from mcusim.compiler.tiles import (
     SUM_BYTES,
     TileBlock,
@@ -57,11 +58,13 @@ class StreamStage(PatchStage):
     """Positions ``first`` to ``last``, advancing together row by row, once for every band of columns.
 
     ``geometry`` has one row of patches, the bands. ``rings``: capacity in rows of every tensor that the
-    stage makes and uses up. ``chunk``: see ``rows_at_once``.
+    stage makes and uses up. ``chunk``: see ``rows_at_once``. ``camera``: the image if a camera delivers it to
+    this stage, which is among the rings then, with whole lines.
     """
 
     rings: Mapping[int, int]
     chunk: int
+    camera: int | None = field(default=None, kw_only=True)
 
     @property
     def bands(self) -> int:
@@ -69,8 +72,10 @@ class StreamStage(PatchStage):
 
     def buffer_bytes(self, graph: Graph, tensor: int) -> int:
         """A ring of rows that are as wide as the widest band needs."""
-        width = max(span.size for span in self.geometry.columns[tensor])
-        return self.rings[tensor] * width * spatial.extent(graph.tensors[tensor]).channels
+        size = spatial.extent(graph.tensors[tensor])
+        widest = max(span.size for span in self.geometry.columns[tensor])
+        width = size.width if tensor == self.camera else widest
+        return self.rings[tensor] * width * size.channels
 
     def distance(self, graph: Graph, source: int) -> int | None:
         """As that of a patch stage."""
@@ -138,10 +143,10 @@ def calls_of(graph: Graph, stage: PatchStage, op: Operator) -> int:
 
 def stages_of(graph: Graph, schedule: Schedule) -> tuple[PatchStage, ...]:
     """The stages of a valid ``schedule`` that run in pieces, with their exact geometry."""
-    return tuple(_stage(graph, stage) for stage in schedule.stages if stage.mode != "op")
+    return tuple(_stage(graph, stage, schedule.input_in) for stage in schedule.stages if stage.mode != "op")
 
 
-def _stage(graph: Graph, stage: Stage) -> PatchStage:
+def _stage(graph: Graph, stage: Stage, input_in: InputIn) -> PatchStage:
     first, last = position_of(graph, stage.first), position_of(graph, stage.last)
     operators = graph.operators[first : last + 1]
     if stage.mode == "patch":
@@ -155,8 +160,11 @@ def _stage(graph: Graph, stage: Stage) -> PatchStage:
         if rows is None:
             raise ScheduleError(f"no stream can hold the output of operator {op.index} ({op.kind}) as a ring")
         rings[op.outputs[0]] = rows
+    camera = graph.inputs[0] if input_in == "camera" and first == 0 else None
+    if camera is not None:
+        rings[camera] = camera_lines(graph, stage.chunk)
     geometry = patch_geometry(graph, operators, (1, stage.bands))
-    return StreamStage(first, last, geometry, rings, stage.chunk)
+    return StreamStage(first, last, geometry, rings, stage.chunk, camera=camera)
 
 
 def tile_stage(graph: Graph, first: int, operators: Sequence[Operator], stage: Stage) -> TileStage:

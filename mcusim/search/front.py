@@ -72,7 +72,8 @@ def plan_front(graph: Graph, chip: Chip, input_in: InputIn) -> list[Point]:
 
 def measure_operators(graph: Graph, chip: Chip, input_in: InputIn) -> dict[int, float]:
     """Cycles of every operator as a whole, by index, from a run layer by layer."""
-    schedule = Schedule(name="layer", input_in=input_in, stages=layer_schedule(graph).stages)
+    lies_in: InputIn = "sram" if input_in == "camera" else input_in
+    schedule = Schedule(name="layer", input_in=lies_in, stages=layer_schedule(graph).stages)
     try:
         result = _run(graph, schedule, chip)
     except FitError:
