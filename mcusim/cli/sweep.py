@@ -92,13 +92,10 @@ def command(
 
 def parse_clock(text: str) -> Clock:
     """The clock of "", "84MHz" or "84MHz@2.4V". Raises UsageError for anything else."""
-    from mcusim.cli.values import frequency, voltage
+    from mcusim.cli.values import clock_and_supply
     from mcusim.sweep.points import Clock
 
-    if not text:
-        return Clock()
-    hertz, _, supply = text.partition("@")
-    return Clock(text, frequency(hertz), voltage(supply) if supply else None)
+    return Clock(text, *clock_and_supply(text)) if text else Clock()
 
 
 def _check(failures: Sequence[Failure], count: int) -> None:

@@ -30,6 +30,12 @@ def voltage(text: str) -> float:
     return float(match[1])
 
 
+def clock_and_supply(text: str) -> tuple[int, float | None]:
+    """Hertz and volts of "84MHz@2.4V", None volts for "84MHz"; raises UsageError for anything else."""
+    hertz, _, supply = text.partition("@")
+    return frequency(hertz), voltage(supply) if supply else None
+
+
 def chip_at(name: str, clock: str | None, wait_states: int | None) -> Chip:
     """The chip of that name or file at a clock ("84MHz", with the supply "84MHz@2.4V"), with its or the given
     wait states; see ``chips.adjusted``."""
@@ -38,5 +44,5 @@ def chip_at(name: str, clock: str | None, wait_states: int | None) -> Chip:
     chip = chips.load(name)
     if clock is None:
         return chips.adjusted(chip, wait_states=wait_states)
-    hertz, _, supply = clock.partition("@")
-    return chips.adjusted(chip, frequency(hertz), wait_states, voltage(supply) if supply else None)
+    hertz, volts = clock_and_supply(clock)
+    return chips.adjusted(chip, hertz, wait_states, volts)

@@ -19,13 +19,18 @@ _LIMIT = re.compile(r"auto:sram=(\d+(?:\.\d+)?)(KiB|B)?")
 _TIME = re.compile(r"auto:ms=(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?)MHz)?")
 
 
+def depends_on_clock(spec: str) -> bool:
+    """Whether ``spec`` limits the time of an inference, so that another clock may make another schedule."""
+    return spec.startswith("auto:ms")
+
+
 def cycles_of(spec: str, clock_hz: float | None) -> float | None:
     """Cycles within which ``spec`` wants an inference: auto:ms=TIME at ``clock_hz``, or auto:ms=TIME@CLOCK;
     None if it says nothing of time.
 
     Raises UsageError if no clock is known, or the time cannot be read.
     """
-    if not spec.startswith("auto:ms"):
+    if not depends_on_clock(spec):
         return None
     match = _TIME.fullmatch(spec)
     if match is None:

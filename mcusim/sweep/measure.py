@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mcusim import chips, image, network, trace
 from mcusim.chips import Chip
+from mcusim.compiler.automatic import depends_on_clock
 from mcusim.compiler.build import build
 from mcusim.compiler.schedule import InputIn, parse_spec
 from mcusim.errors import McusimError, ToolchainError, WorkerError
@@ -39,7 +40,8 @@ def measure(point: Point) -> tuple[Result, bytes]:
 def _run(point: Point) -> trace.Trace:
     clock = point.clock
     chip = chips.adjusted(point.chip, clock.hz, clock.wait_states, clock.volts)
-    firmware = _image(point.network, point.schedule, point.chip, point.input_in)
+    clock_hz = chip.clock_hz if depends_on_clock(point.schedule.name) else None
+    firmware = _image(point.network, point.schedule, point.chip, point.input_in, clock_hz)
     inputs = pseudo_random_inputs(firmware.layers.inputs) if firmware.layers else ()
     result = simulate(firmware, chip, inputs=inputs)
     if result.error is not None:
@@ -48,12 +50,12 @@ def _run(point: Point) -> trace.Trace:
 
 
 @functools.lru_cache(maxsize=KEPT_IMAGES)
-def _image(model: Source, spec: Source, chip: Chip, input_in: InputIn) -> Image:
-    """It does not depend on the clock."""
+def _image(model: Source, spec: Source, chip: Chip, input_in: InputIn, clock_hz: float | None) -> Image:
+    """``clock_hz`` None for a schedule that is the same at every clock, as are all but one kind."""
     with tempfile.TemporaryDirectory(prefix="mcusim-") as name:
         folder = Path(name)
         graph = prune(network.load(_on_disk(model, folder))).graph
-        schedule = parse_spec(_on_disk(spec, folder), graph, input_in, chip.sram.size)
+        schedule = parse_spec(_on_disk(spec, folder), graph, input_in, chip.sram.size, clock_hz)
         return image.load(build(graph, schedule, chip, out=folder / "firmware.elf").elf.read_bytes())
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cloudpickle
@@ -27,6 +28,7 @@ from mcusim.machine.ports import pseudo_random_inputs
 from mcusim.simulate import simulate
 from mcusim.sweep import cluster, document, sweep
 from mcusim.sweep.document import Result
+from mcusim.sweep.measure import measure
 from mcusim.sweep.points import Clock, Point, Source, fingerprint, grid
 
 CLOCKS = [f"{number}MHz" for number in range(10, 60)]
@@ -220,6 +222,18 @@ def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         sweep.run(points(20_000_000), tmp_path / "results", scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_schedule_within_a_time_is_that_of_the_clock() -> None:
+    slow, fast = (replace(one, schedule=Source("auto:ms=0.05")) for one in points(1_000_000, 100_000_000))
+    refused, _ = measure(slow)
+    assert refused.figures is None
+    assert "no schedule of pools" in refused.refusal
+    timely, _ = measure(fast)
+    assert timely.figures is not None
+    named, _ = measure(replace(slow, schedule=Source("auto:ms=0.05@100MHz")))
+    assert named.figures is not None
+    assert named.figures.sram_peak_bytes == timely.figures.sram_peak_bytes
 
 
 def test_a_damaged_result_is_measured_again(tmp_path: Path, here: str) -> None:
