@@ -46,13 +46,15 @@ def unfold(graph: Graph, schedule: Schedule) -> tuple[Graph, Schedule]:
     return unfolding.graph(), msgspec.structs.replace(schedule, stages=tuple(stages))
 
 
-def find_gates(graph: Graph, operators: Sequence[Operator]) -> tuple[Gate, ...]:
-    """The gates that ``operators`` make and use, in execution order.
+def find_gates(
+    graph: Graph, operators: Sequence[Operator], users: Sequence[Operator] | None = None
+) -> tuple[Gate, ...]:
+    """The gates that ``operators`` make and, all of them or just ``users``, use, in execution order.
 
     Raises ScheduleError for one that is not made from the mean of one tensor of theirs.
     """
     makers = {output: op for op in operators for output in op.outputs}
-    pixels = (spatial.pixel_operand(graph, op) for op in operators)
+    pixels = (spatial.pixel_operand(graph, op) for op in (operators if users is None else users))
     wanted = dict.fromkeys(pixel for pixel in pixels if pixel in makers)
     return tuple(_gate(graph, operators, pixel) for pixel in wanted if pixel is not None)
 

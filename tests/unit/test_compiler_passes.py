@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import squeeze_excite
 from squeeze_excite import block_ends, gated, squeeze
 
-from mcusim.compiler import passes, schedule
+from mcusim.compiler import partition, passes, schedule
 from mcusim.compiler.analysis import schedule_macs
 from mcusim.compiler.memory_plan import plan_memory
+from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import Mode, Schedule, Stage
 from mcusim.errors import ScheduleError
 from mcusim.network import executor, geometry
@@ -118,3 +121,34 @@ def test_a_mean_ends_a_stream(how: squeeze_excite.Squeeze) -> None:
     assert with_means < graph.tensors[x].bytes
     with pytest.raises(ScheduleError, match="2 bands cannot be cut"):
         checked(graph, staged(graph, 0, graph.operators[-1].index, "bands", bands=2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_search_knows_what_two_passes_need(seed: int) -> None:
+    graph = squeeze_excite.network(seed)
+    lowered = lower_all(graph)
+    pieces = partition.find_pieces(graph, "flash", bands=(2,), lowered=lowered)
+    twice = [piece for piece in pieces if piece.two_pass]
+    assert len(twice) >= 4
+    for piece in random.Random(seed).sample(twice, 4):
+        (stage,) = partition.stages_for(graph, [piece])
+        given = staged(graph, stage.first, stage.last, bands=stage.bands)
+        placed = msgspec.structs.replace(
+            given, input_in="flash", stages=tuple(stage if s.mode == "se2" else s for s in given.stages)
+        )
+        program = make_program(graph, placed, lowered=lowered)
+        positions = {op.index: position for position, op in enumerate(program.graph.operators)}
+        steps = program.plan.steps[
+            positions[_first_of(program.graph, stage.first)] : positions[stage.last] + 1
+        ]
+        assert piece.bytes == max(step.live_bytes for step in steps)
+        others = geometry.total_macs(graph) - _macs(graph, stage.first, stage.last)
+        assert piece.macs == schedule_macs(graph, placed) - others
+
+
+def _first_of(unfolded: Graph, index: int) -> int:
+    return next(op.index for op in unfolded.operators if op.copy_of == index)
+
+
+def _macs(graph: Graph, first: int, last: int) -> int:
+    return sum(geometry.macs(graph, op) for op in graph.operators if first <= op.index <= last)

@@ -1,0 +1,176 @@
+"""What one stage would need: bytes, cycles, MACs.
+
+A stage's bytes are those of the planner's fullest step: every tensor that is live and comes from before,
+the stage's output, less what these two share, the rings and, where kernels are known, their scratch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mcusim.compiler import spatial
+from mcusim.compiler.analysis import operator_macs
+from mcusim.compiler.cycle_model import stage_cycles
+from mcusim.compiler.live_ranges import Buffer, stage_overlaps
+from mcusim.compiler.lowering.types import LoweredOp
+from mcusim.compiler.patches import PatchGeometry, patch_geometry
+from mcusim.compiler.placement import step_bytes
+from mcusim.compiler.program import layout_of
+from mcusim.compiler.rows import align, ring_end, ring_rows
+from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule
+from mcusim.compiler.stages import StreamStage, sums_bytes
+from mcusim.network.graph import Graph
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a network beside its graph: where its input lies; the cycles of every operator as a
+    whole, and kernels, some or all, by operator index."""
+
+    input_in: InputIn
+    cycles: Mapping[int, float]
+    lowered: Mapping[int, LoweredOp]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Positions ``first`` to ``last`` as one stage: one operator as a whole if ``chunk`` is 0, else a stream
+    in ``bands``; ``two_pass``: with gates computed ahead. ``bytes``: live in the arena; ``cycles``:
+    estimated; ``macs``: what is computed twice included."""
+
+    first: int
+    last: int
+    chunk: int
+    bands: int
+    bytes: int
+    cycles: float
+    macs: int = 0
+    two_pass: bool = False
+
+
+class PieceSearch:
+    """What is needed again and again: live ranges layer by layer, rings, cycles. ``most``: what a network
+    needs layer by layer, above which no stream is worth a look; found out unless it is given."""
+
+    def __init__(self, graph: Graph, known: Known, most: int | None = None) -> None:
+        # A camera's lines are added later, to streams that take them.
+        lies_in: InputIn = "flash" if known.input_in == "camera" else known.input_in
+        layer = Schedule(name="", input_in=lies_in, stages=layer_schedule(graph).stages)
+        self.known = known
+        self._graph = graph
+        self._lowered = known.lowered
+        self._ranges = layout_of(graph, layer, lowered=known.lowered).ranges
+        self._cycles = {**known.cycles, **dict.fromkeys(self._ranges.aliases.free, 0.0)}
+        self._geometries: dict[tuple[int, int], PatchGeometry] = {}
+        self._rings: dict[tuple[int, int], tuple[int, int, int] | None] = {}
+        steps = range(len(graph.operators))
+        self.most = max(step_bytes(self._ranges, step) for step in steps) if most is None else most
+
+    def bytes_before(self, position: int) -> int:
+        """Of the tensors that are in the arena when a stage starts at ``position``."""
+        buffers = self._ranges.buffers.values()
+        return sum(align(buffer.bytes) for buffer in buffers if _is_there(self._graph, buffer, position))
+
+    def whole(self, position: int) -> Piece:
+        """One operator as a whole."""
+        op = self._graph.operators[position]
+        computed = operator_macs(self._graph, op, None)
+        needed = step_bytes(self._ranges, position)
+        return Piece(position, position, 0, 1, needed, self._cycles[op.index], computed)
+
+    def streams_from(self, first: int, chunk: int, bands: Sequence[int]) -> Iterator[Piece]:
+        """Streams that start at ``first``, as long as what lies beside their output is no more than all that
+        a network needs layer by layer."""
+        there = [b for b in self._ranges.buffers.values() if _is_there(self._graph, b, first)]
+        held, rings, closed = sum(align(buffer.bytes) for buffer in there), 0, first
+        for last in range(first, len(self._graph.operators)):
+            op = self._graph.operators[last]
+            widest = max(1, *bands) if bands else 1
+            if not spatial.has_rows(self._graph, op) or held + rings / widest > self.most:
+                return
+            if last >= closed and spatial.live_behind(self._graph, first, last) == {op.outputs[0]}:
+                yield from self._in_bands(first, last, chunk, there, (1, *bands))
+            ring = self._ring(last, chunk)
+            if ring is None:
+                return
+            rings += ring[0]
+            closed = max(closed, ring[1])
+
+    def _in_bands(
+        self, first: int, last: int, chunk: int, there: Sequence[Buffer], bands: Sequence[int]
+    ) -> Iterator[Piece]:
+        """One stream in each number of bands, as long as more bands need fewer bytes."""
+        graph = self._graph
+        operators = graph.operators[first : last + 1]
+        made = operators[-1].outputs[0]
+        output = self._ranges.buffers[self._ranges.aliases.roots[made]]
+        edge = sum(align(buffer.bytes) for buffer in {*there, output})
+        least = math.inf
+        for count in bands:
+            if count > spatial.extent(graph.tensors[made]).width:
+                return
+            stage = self._stage(first, last, chunk, count)
+            size = edge + sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+            size += align(self._scratch_bytes(stage))
+            if count == 1 and output not in there:
+                dying = [b for b in there if b.last <= last]
+                size -= max(
+                    (saved for saved, _ in stage_overlaps(graph, self._ranges, stage, dying)), default=0
+                )
+            if size < least:
+                least = size
+                cost = stage_cycles(graph, stage, self._cycles, self._lowered)
+                computed = sum(operator_macs(graph, op, stage) for op in operators)
+                yield Piece(first, last, chunk, count, size, cost, computed)
+
+    def _scratch_bytes(self, stage: StreamStage) -> int:
+        operators = self._graph.operators[stage.first : stage.last + 1]
+        known = ((self._lowered.get(op.index), stage.row_widths(self._graph, op)) for op in operators)
+        most = max((lowered.scratch_bytes(*widths) for lowered, widths in known if lowered), default=0)
+        return most + (sums_bytes(self._graph, stage) if self._lowered else 0)
+
+    def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
+        capacities = {
+            op.outputs[0]: ring[2]
+            for position, op in enumerate(self._graph.operators[first:last], first)
+            if (ring := self._ring(position, chunk)) is not None
+        }
+        return StreamStage(first, last, self._geometry(last, bands), capacities, chunk)
+
+    def _ring(self, position: int, chunk: int) -> tuple[int, int, int] | None:
+        if (position, chunk) not in self._rings:
+            self._rings[position, chunk] = _find_ring(self._graph, position, chunk)
+        return self._rings[position, chunk]
+
+    def _geometry(self, last: int, bands: int) -> PatchGeometry:
+        """What bands of the output made at ``last`` need, back to the first operator from which a stage could
+        lead there: what a stage needs of its own tensors does not depend on where it starts."""
+        if (last, bands) not in self._geometries:
+            first, needed = last + 1, {self._graph.operators[last].outputs[0]}
+            while first > 0 and self._leads_to(first - 1, needed):
+                first -= 1
+                needed.update(spatial.activations(self._graph, self._graph.operators[first]))
+            operators = self._graph.operators[first : last + 1]
+            self._geometries[last, bands] = patch_geometry(self._graph, operators, (1, bands))
+        return self._geometries[last, bands]
+
+    def _leads_to(self, position: int, needed: set[int]) -> bool:
+        op = self._graph.operators[position]
+        return spatial.has_rows(self._graph, op) and op.outputs[0] in needed
+
+
+def _find_ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | None:
+    """Bytes of the output made at ``position`` as a ring, where a stream that holds it may end first, and
+    its rows."""
+    rows, end = ring_rows(graph, position, chunk), ring_end(graph, position)
+    if rows is None or end is None:
+        return None
+    extent = spatial.extent(graph.output_of(graph.operators[position]))
+    return align(rows * extent.width * extent.channels), end, rows
+
+
+def _is_there(graph: Graph, buffer: Buffer, first: int) -> bool:
+    """Whether a tensor that is needed at or behind ``first`` is in the arena when a stage starts there."""
+    return (buffer.first < first or buffer.tensor in graph.inputs) and buffer.last >= first
