@@ -84,6 +84,8 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->outcomes = (outcome_list){0, 0};
     tracker->is_suspended = !tracker->spec->bank_count;
     tracker->is_measured = !tracker->is_suspended && measure;
+    tracker->in_ranges =
+        !tracker->spec->hash_accesses && !tracker->spec->flash.wait_states && !tracker->survey->is_on;
     liveness_begin(&tracker->live);
     if (tracker->is_suspended) {
         tracker->live.map.until = UINT64_MAX;
@@ -272,12 +274,63 @@ static inline void execute(access_tracker *tracker, const planned_access *access
     }
 }
 
+#define NOT_TRACKED UINT32_MAX
+
+/* Find the bytes of a range among those of all tracked banks; 0 unless all or none of them are in one, and no
+ * access to them is anything but reading. */
+static inline int locate(const access_tracker *tracker, const read_range *range, uint32_t *first) {
+    const mcusim_bank *bank = tracker->spec->banks;
+    const uint32_t address = sum(&range->address, tracker->values);
+    if (address & range->low_bits || address < range->null_end) {
+        return 0;
+    }
+    *first = NOT_TRACKED;
+    for (uint32_t i = 0; i < tracker->tracked_count; ++i, ++bank) {
+        uint32_t offset = address - bank->start;
+        if (offset < bank->size) {
+            *first = bank->first + offset;
+            return bank->size - offset >= range->size;
+        }
+        if (0 - offset < range->size) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Read `count` ranges; 0 if their accesses are to be made one by one, perhaps once more. */
+static int read_ranges(access_tracker *tracker, const read_range *ranges, uint32_t count) {
+    uint32_t first[MAXIMUM_RANGES];
+    int never_written = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+        if (!locate(tracker, &ranges[i], &first[i])) {
+            return 0;
+        }
+    }
+    for (uint32_t i = 0; i < count && tracker->is_measured; ++i) {
+        if (first[i] != NOT_TRACKED) {
+            never_written |= liveness_read(&tracker->live, first[i], ranges[i].size);
+        }
+    }
+    return !never_written;
+}
+
 static void execute_exit(access_tracker *tracker, const block_plan *plan, uint32_t flags) {
+    uint32_t access = 0;
+    uint32_t range = 0;
     if (plan->needs_exit) {
         copy_registers(tracker, SOURCE_EXIT);
     }
-    for (uint32_t i = 0; i < plan->exit_count && !tracker->fault.stop; ++i) {
-        execute(tracker, &plan->exit[i], flags);
+    for (uint32_t i = 0; i < plan->stretch_count && !tracker->fault.stop; ++i) {
+        const access_stretch *stretch = &plan->stretches[i];
+        if (!stretch->is_read || !tracker->in_ranges ||
+            !read_ranges(tracker, plan->ranges + range, stretch->range_end - range)) {
+            for (; access < stretch->end && !tracker->fault.stop; ++access) {
+                execute(tracker, &plan->exit[access], flags);
+            }
+        }
+        access = stretch->end;
+        range = stretch->range_end;
     }
     tracker->lost += plan->dropped;
 }

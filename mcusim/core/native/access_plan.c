@@ -509,6 +509,7 @@ block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t st
     for (uint32_t i = 0; i < p.outcome_count; ++i) {
         emit_outcome(&p, &p.outcomes[i]);
     }
+    plan_ranges(p.plan, spec);
     p.plan->needs_exit = needs_exit(p.plan);
     p.plan->is_hooked = p.plan->capture_count == 0;
     free(p.unknowns);
@@ -520,6 +521,8 @@ block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t st
 void plan_free(block_plan *plan) {
     free(plan->entry);
     free(plan->exit);
+    free(plan->stretches);
+    free(plan->ranges);
     free(plan->captures);
     free(plan->outcomes);
     free(plan);

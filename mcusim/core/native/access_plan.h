@@ -32,6 +32,25 @@ typedef struct {
     uint8_t is_certain; /* it is made whatever the condition's flags and sources are */
 } planned_access;
 
+enum { MAXIMUM_RANGES = 16 };
+
+/* Bytes that several accesses of a block read: `size` from `address` on. */
+typedef struct {
+    affine address;
+    uint32_t size;
+    uint16_t null_end; /* as of those accesses */
+    uint8_t low_bits;
+} read_range;
+
+/* Accesses from the last stretch up to `end`. Where that is more, they are certain to read what the ranges
+ * from the last stretch up to `range_end` hold, at most MAXIMUM_RANGES; what no range holds is not in SRAM.
+ */
+typedef struct {
+    uint32_t end;
+    uint32_t range_end;
+    uint8_t is_read;
+} access_stretch;
+
 typedef enum { CAPTURE_ADDRESS, CAPTURE_UDIV, CAPTURE_SDIV } capture_kind;
 
 /* What an instruction callback notes: the address into slot `target`, whether its condition holds behind. Of
@@ -63,20 +82,24 @@ typedef struct block_plan {
     uint8_t it_state;      /* of the first instruction */
     uint8_t it_state_next; /* behind the last one */
     uint8_t needs_flags;
-    uint8_t needs_exit;    /* registers at exit */
-    uint8_t is_hooked;     /* the callbacks for all captures are there */
-    uint32_t last;         /* address of the last instruction */
-    uint8_t last_accesses; /* it reads or writes memory */
-    uint32_t slots;        /* sources in all */
-    uint32_t dropped;      /* accesses left out */
-    planned_access *entry; /* re-reads before the block */
-    planned_access *exit;  /* re-reads and accesses, in order */
+    uint8_t needs_exit;        /* registers at exit */
+    uint8_t is_hooked;         /* the callbacks for all captures are there */
+    uint32_t last;             /* address of the last instruction */
+    uint8_t last_accesses;     /* it reads or writes memory */
+    uint32_t slots;            /* sources in all */
+    uint32_t dropped;          /* accesses left out */
+    planned_access *entry;     /* re-reads before the block */
+    planned_access *exit;      /* re-reads and accesses, in order */
+    access_stretch *stretches; /* of what is in `exit` */
+    read_range *ranges;
     planned_capture *captures;
     planned_outcome *outcomes; /* in order */
     uint32_t outcome_count;
     uint32_t entry_count;
     uint32_t exit_count;
     uint32_t capture_count;
+    uint32_t stretch_count;
+    uint32_t range_count;
 } block_plan;
 
 /* Plan the block of `size` bytes of `code` at `start`, or what was executed of one: the whole may have
@@ -85,5 +108,8 @@ typedef struct block_plan {
 block_plan *plan_block(const mcusim_spec *spec, const uint8_t *code, uint32_t start, uint32_t size,
                        uint8_t it_state, int is_whole);
 void plan_free(block_plan *plan);
+
+/* Find the stretches and ranges of a plan whose accesses are known. */
+void plan_ranges(block_plan *plan, const mcusim_spec *spec);
 
 #endif

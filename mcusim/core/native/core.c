@@ -84,20 +84,20 @@ static uint8_t uses_process_stack(const mcusim_core *core) {
 
 static void commit_stack(mcusim_core *core, const run_edge *edge) {
     uint32_t before = core->sp;
-    note_stack(core, before + (uint32_t)edge->lowest, edge, before);
-    if (!edge->dynamic_sp) {
-        core->sp = before + (uint32_t)edge->sp_delta;
+    note_stack(core, before + (uint32_t)edge->code.lowest, edge, before);
+    if (!edge->code.dynamic_sp) {
+        core->sp = before + (uint32_t)edge->code.sp_delta;
         return;
     }
     read_stack_pointer(core);
     const stack_change change = {
-        .from = before + (uint32_t)edge->sp_before,
-        .to = core->sp - (uint32_t)edge->sp_delta,
-        .is_process = edge->names_sp ? uses_process_stack(core) : core->calls.stack->is_process,
-        .is_named = edge->names_sp,
+        .from = before + (uint32_t)edge->code.sp_before,
+        .to = core->sp - (uint32_t)edge->code.sp_delta,
+        .is_process = edge->code.names_sp ? uses_process_stack(core) : core->calls.stack->is_process,
+        .is_named = edge->code.names_sp,
     };
     calls_change_stack(&core->calls, &change, present(core));
-    note_stack(core, core->sp + (uint32_t)edge->lowest_back, edge, before);
+    note_stack(core, core->sp + (uint32_t)edge->code.lowest_back, edge, before);
 }
 
 static void enter(mcusim_core *core, const run_edge *edge) {
@@ -133,7 +133,7 @@ static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
 }
 
 static void attend(mcusim_core *core, const run_edge *edge) {
-    if (edge->writes_sp) {
+    if (edge->code.writes_sp) {
         commit_stack(core, edge);
     }
     if (edge->flow == FLOW_CALL) {
@@ -143,8 +143,8 @@ static void attend(mcusim_core *core, const run_edge *edge) {
     } else if (edge->flow == FLOW_TAIL) {
         tail_call(core, edge);
     }
-    if (edge->undecoded) {
-        stop(core, STOP_UNDECODED, edge->undecoded, edge->undecoded);
+    if (edge->code.undecoded) {
+        stop(core, STOP_UNDECODED, edge->code.undecoded, edge->code.undecoded);
     }
 }
 
@@ -153,12 +153,13 @@ static uint32_t wait_cycles(mcusim_core *core, const run_edge *edge) {
     uint32_t waited = core->memory.waited;
     core->memory.waited = 0;
     if (core->spec.flash.wait_states) {
-        uint32_t fetched = flash_fetch(&core->flash, edge->key.start, edge->key.end, edge->cycles);
+        uint32_t fetched = flash_fetch(&core->flash, edge->key.start, edge->key.end, edge->code.cycles);
         waits_add(&core->memory.waits, edge->key.start, fetched);
         waited += fetched;
     }
     if (core->survey.is_on && edge->key.node >= 0) {
-        survey_commit(&core->survey, (uint32_t)edge->key.node, edge->key.start, edge->key.end, edge->cycles);
+        survey_commit(&core->survey, (uint32_t)edge->key.node, edge->key.start, edge->key.end,
+                      edge->code.cycles);
     }
     return waited;
 }
@@ -176,8 +177,8 @@ static void commit(mcusim_core *core, uint32_t end, uint32_t next) {
     const run_key key = {core->start, end, next, core->calls.current, access_take_outcomes(&core->memory)};
     run_edge *edge = runs_find(&core->runs, &key);
     ++edge->count;
-    core->cycles += edge->cycles + wait_cycles(core, edge);
-    core->instructions += edge->instructions;
+    core->cycles += edge->code.cycles + wait_cycles(core, edge);
+    core->instructions += edge->code.instructions;
     if (edge->attention) {
         attend(core, edge);
     }
@@ -439,7 +440,7 @@ uint64_t mcusim_core_cycles(mcusim_core *core) {
     }
     const run_key key = {core->start, core->block, 0, core->calls.current,
                          access_outcomes(&core->memory, core->block)};
-    return core->cycles + runs_find(&core->runs, &key)->cycles;
+    return core->cycles + runs_find(&core->runs, &key)->code.cycles;
 }
 
 uint64_t mcusim_core_cycles_at(mcusim_core *core, uint32_t address) {

@@ -221,6 +221,7 @@ static void rename_segments(liveness *live, const uint32_t *rank) {
     for (uint32_t column = 0; column <= live->map.column; ++column) {
         live->map.begins[column] = rank[live->map.begins[column]];
     }
+    occupancy_forget_times(&live->map);
 }
 
 /* Steps of the values that have ended, at the kept times. */

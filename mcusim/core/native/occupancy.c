@@ -4,7 +4,7 @@
 
 #include "allocate.h"
 
-enum { FIRST_WIDTH = 64, LOG2_GRANULES = 6 };
+enum { FIRST_WIDTH = 64, LOG2_GRANULES = 6, LOG2_HASHED_TIMES = 8 };
 
 void occupancy_init(occupancy *map, uint32_t size) {
     memset(map, 0, sizeof *map);
@@ -28,48 +28,68 @@ void occupancy_free(occupancy *map) {
     free(map->rows);
 }
 
+void occupancy_forget_times(occupancy *map) {
+    memset(map->times, 0, sizeof map->times);
+}
+
 void occupancy_begin(occupancy *map, uint32_t now) {
     free_rows(map);
     map->width = map->until = FIRST_WIDTH;
-    map->column = map->written_rows = map->last_written = map->last_read = 0;
-    map->pending.bits = 0;
+    map->column = map->written_rows = map->doublings = 0;
+    occupancy_forget_times(map);
     occupancy_set_writer(map, 1);
     map->begins[0] = now;
 }
 
-void occupancy_make_row(occupancy *map, uint32_t row) {
-    ++map->written_rows;
-    map->rows[row] = allocate_zeroed(1, sizeof **map->rows);
-}
-
-static void halve_row(occupancy_row *row) {
-    for (uint32_t column = 0; column < OCCUPANCY_COLUMNS / 2; ++column) {
-        const uint32_t pair = 2 * column;
-        row->alive[column] = row->alive[pair] | row->alive[pair + 1];
-        row->owner[column] = row->owner[pair + 1] ? row->owner[pair + 1] : row->owner[pair];
+static void settle_row(occupancy_row *row) {
+    const occupancy_mark mark = row->pending;
+    for (uint32_t column = mark.from; mark.bits && column <= mark.to; ++column) {
+        row->alive[column] |= mark.bits;
     }
-    memset(row->alive + OCCUPANCY_COLUMNS / 2, 0, sizeof row->alive / 2);
-    memset(row->owner + OCCUPANCY_COLUMNS / 2, 0, sizeof row->owner / 2);
+    row->pending.bits = 0;
 }
 
-static void halve(occupancy *map) {
+/* Merge neighbouring columns, `doublings` times. */
+static void widen_columns(occupancy_row *row, uint32_t doublings) {
+    uint32_t used = OCCUPANCY_COLUMNS;
+    while (doublings-- && used > 1) {
+        used /= 2;
+        for (uint32_t column = 0; column < used; ++column) {
+            const uint32_t pair = 2 * column;
+            row->alive[column] = row->alive[pair] | row->alive[pair + 1];
+            row->owner[column] = row->owner[pair + 1] ? row->owner[pair + 1] : row->owner[pair];
+        }
+    }
+    memset(row->alive + used, 0, (OCCUPANCY_COLUMNS - used) * sizeof *row->alive);
+    memset(row->owner + used, 0, (OCCUPANCY_COLUMNS - used) * sizeof *row->owner);
+}
+
+occupancy_row *occupancy_renew_row(occupancy *map, uint32_t row) {
+    occupancy_row *found = map->rows[row];
+    if (found) {
+        settle_row(found);
+        widen_columns(found, map->doublings - found->doublings);
+    } else {
+        ++map->written_rows;
+        found = map->rows[row] = allocate_zeroed(1, sizeof *found);
+    }
+    found->doublings = map->doublings;
+    return found;
+}
+
+static void double_width(occupancy *map) {
     map->width *= 2;
     map->column /= 2;
-    map->last_written = map->last_read = 0;
+    ++map->doublings;
     for (uint32_t column = 0; column <= map->column; ++column) {
         map->begins[column] = map->begins[2 * column];
     }
-    for (uint32_t row = 0; row < map->row_count; ++row) {
-        if (map->rows[row]) {
-            halve_row(map->rows[row]);
-        }
-    }
+    occupancy_forget_times(map);
 }
 
 void occupancy_advance(occupancy *map, uint64_t cycles, uint32_t now) {
-    occupancy_settle(map);
     while (cycles >= OCCUPANCY_COLUMNS * map->width) {
-        halve(map);
+        double_width(map);
     }
     uint32_t column = (uint32_t)(cycles / map->width);
     while (map->column < column) {
@@ -79,13 +99,10 @@ void occupancy_advance(occupancy *map, uint64_t cycles, uint32_t now) {
     map->noted_row = UINT32_MAX;
 }
 
-/* The last column that begins at `time` or before; the one found last is tried first. */
-static uint32_t column_of(const occupancy *map, uint32_t time, uint32_t *last) {
+/* The last column that begins at `time` or before, which is not the present one. */
+static occupancy_times look_up(const occupancy *map, uint32_t time) {
     uint32_t low = 0;
-    uint32_t high = map->column + 1;
-    if (map->begins[*last] <= time && (*last == map->column || time < map->begins[*last + 1])) {
-        return *last;
-    }
+    uint32_t high = map->column;
     while (high - low > 1) {
         uint32_t middle = (low + high) / 2;
         if (map->begins[middle] <= time) {
@@ -94,31 +111,40 @@ static uint32_t column_of(const occupancy *map, uint32_t time, uint32_t *last) {
             high = middle;
         }
     }
-    *last = low;
-    return low;
+    return (occupancy_times){map->begins[low], map->begins[low + 1] - map->begins[low], low};
+}
+
+static inline uint16_t column_of(occupancy *map, uint32_t time) {
+    if (time >= map->begins[map->column]) {
+        return (uint16_t)map->column;
+    }
+    occupancy_times *times = &map->times[time >> LOG2_HASHED_TIMES & (OCCUPANCY_TIMES - 1)];
+    if (time - times->begin >= times->span) {
+        *times = look_up(map, time);
+    }
+    return (uint16_t)times->column;
 }
 
 void occupancy_settle(occupancy *map) {
-    const occupancy_mark *mark = &map->pending;
-    for (uint32_t column = mark->from; mark->bits && column <= mark->to; ++column) {
-        map->rows[mark->row]->alive[column] |= mark->bits;
+    for (uint32_t row = 0; row < map->row_count; ++row) {
+        if (map->rows[row]) {
+            settle_row(occupancy_row_of(map, row));
+        }
     }
-    map->pending.bits = 0;
 }
 
 void occupancy_live_before(occupancy *map, uint32_t first, uint32_t end, uint32_t written, uint32_t read) {
-    const uint32_t from = column_of(map, written, &map->last_written);
-    const uint32_t to = column_of(map, read, &map->last_read);
+    const uint16_t from = column_of(map, written);
+    const uint16_t to = column_of(map, read);
     while (first < end) {
-        uint32_t row = first >> map->row_shift;
-        uint32_t next = (row + 1) << map->row_shift;
-        uint64_t bits = occupancy_bits(map, first, next < end ? next : end);
-        occupancy_mark *mark = &map->pending;
-        if (mark->row != row || mark->from != from || mark->to != to) {
-            occupancy_settle(map);
-            *mark = (occupancy_mark){0, row, from, to};
+        occupancy_row *row = occupancy_row_of(map, first >> map->row_shift);
+        uint32_t next = ((first >> map->row_shift) + 1) << map->row_shift;
+        if (row->pending.from != from || row->pending.to != to) {
+            settle_row(row);
+            row->pending.from = from;
+            row->pending.to = to;
         }
-        mark->bits |= bits;
+        row->pending.bits |= occupancy_bits(map, first, next < end ? next : end);
         first = next;
     }
 }

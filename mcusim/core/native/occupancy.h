@@ -8,36 +8,44 @@
 
 #include "mcusim_core.h"
 
-enum { OCCUPANCY_COLUMNS = 512, OCCUPANCY_GRANULES = 64, OCCUPANCY_ROWS = 4096 };
+enum { OCCUPANCY_COLUMNS = 512, OCCUPANCY_GRANULES = 64, OCCUPANCY_ROWS = 4096, OCCUPANCY_TIMES = 64 };
+
+/* Granules `bits` are alive in columns `from` to `to`. */
+typedef struct {
+    uint64_t bits;
+    uint16_t from;
+    uint16_t to;
+} occupancy_mark;
 
 typedef struct {
     uint64_t alive[OCCUPANCY_COLUMNS]; /* granules that at some time held a value still to be read */
     int16_t owner[OCCUPANCY_COLUMNS];  /* who wrote last: 0 nobody, 1 code outside all layers, 2 + layer */
+    occupancy_mark pending;            /* not yet in `alive`; neighbours mostly die alike */
+    uint32_t doublings;                /* of the width that the row's columns have */
 } occupancy_row;
 
-/* Granules `bits` of a row are alive in columns `from` to `to`. */
+/* Times [begin, begin + span) are those of `column`, which is over; the span is 0 where none is known. */
 typedef struct {
-    uint64_t bits;
-    uint32_t row;
-    uint32_t from;
-    uint32_t to;
-} occupancy_mark;
+    uint32_t begin;
+    uint32_t span;
+    uint32_t column;
+} occupancy_times;
 
-/* `begins[c]` is the first time of column c, in the unit of the caller's `now`. */
+/* `begins[c]` is the first time of column c, in the unit of the caller's `now`. A row that is not used stays
+ * behind when the width doubles. */
 typedef struct {
     occupancy_row **rows; /* NULL where nothing was written */
     uint32_t row_count;
     uint32_t written_rows;
     uint32_t row_shift; /* log2 of the bytes of a row */
     uint64_t width;
-    uint64_t until; /* cycles at which the next column begins */
+    uint64_t until;     /* cycles at which the next column begins */
+    uint32_t doublings; /* of the width since the start */
     uint32_t column;
-    uint32_t last_written; /* columns looked up last */
-    uint32_t last_read;
-    occupancy_mark pending; /* not yet in the rows; neighbours mostly die alike */
-    uint32_t noted_row;     /* whose owner is already the writer */
+    uint32_t noted_row; /* whose owner is already the writer */
     int16_t writer;
     uint32_t begins[OCCUPANCY_COLUMNS];
+    occupancy_times times[OCCUPANCY_TIMES]; /* looked up last, by hash of the time */
 } occupancy;
 
 void occupancy_init(occupancy *map, uint32_t size);
@@ -52,10 +60,19 @@ static inline void occupancy_set_writer(occupancy *map, int16_t writer) {
     map->noted_row = UINT32_MAX;
 }
 
-void occupancy_make_row(occupancy *map, uint32_t row);
+/* The columns that are over have other times now. */
+void occupancy_forget_times(occupancy *map);
+
+/* The slow path of occupancy_row_of: make the row, or give it columns of the present width. */
+occupancy_row *occupancy_renew_row(occupancy *map, uint32_t row);
 
 /* Bring the rows up to date. */
 void occupancy_settle(occupancy *map);
+
+static inline occupancy_row *occupancy_row_of(occupancy *map, uint32_t row) {
+    occupancy_row *found = map->rows[row];
+    return found && found->doublings == map->doublings ? found : occupancy_renew_row(map, row);
+}
 
 /* As occupancy_live, for values of earlier columns and over several rows. */
 void occupancy_live_before(occupancy *map, uint32_t first, uint32_t end, uint32_t written, uint32_t read);
@@ -74,10 +91,7 @@ static inline void occupancy_write(occupancy *map, uint32_t first, uint32_t size
         return;
     }
     for (uint32_t row = first >> map->row_shift; row <= (first + size - 1) >> map->row_shift; ++row) {
-        if (!map->rows[row]) {
-            occupancy_make_row(map, row);
-        }
-        map->rows[row]->owner[map->column] = map->writer;
+        occupancy_row_of(map, row)->owner[map->column] = map->writer;
         map->noted_row = row;
     }
 }
@@ -89,7 +103,7 @@ static inline void occupancy_live(occupancy *map, uint32_t first, uint32_t end, 
     if (written < map->begins[map->column] || (end - 1) >> map->row_shift != row) {
         occupancy_live_before(map, first, end, written, read);
     } else {
-        map->rows[row]->alive[map->column] |= occupancy_bits(map, first, end);
+        occupancy_row_of(map, row)->alive[map->column] |= occupancy_bits(map, first, end);
     }
 }
 

@@ -74,39 +74,39 @@ uint64_t runs_cycles_at(run_store *store, uint32_t start, uint32_t end, uint32_t
     return run_cycles_at(store->spec->timing, run, address);
 }
 
-static void fill_stack(run_edge *edge, const instruction_list *run) {
+static void fill_stack(run_code *code, const instruction_list *run) {
     int32_t sp = 0;
     int32_t lowest = 0;
     for (uint32_t i = 0; i < run->count; ++i) {
         const mcusim_instruction *instruction = &run->items[i];
         if (instruction->flags & FLAG_SP_DYNAMIC) {
-            edge->writes_sp = 1;
-            if (!edge->dynamic_sp) {
-                edge->lowest = lowest;
-                edge->sp_before = sp;
+            code->writes_sp = 1;
+            if (!code->dynamic_sp) {
+                code->lowest = lowest;
+                code->sp_before = sp;
             }
-            edge->dynamic_sp = 1;
-            edge->names_sp |= instruction->kind == KIND_SYSTEM;
+            code->dynamic_sp = 1;
+            code->names_sp |= instruction->kind == KIND_SYSTEM;
             sp = lowest = 0;
         }
         if (instruction->sp_delta) {
-            edge->writes_sp = 1;
+            code->writes_sp = 1;
             sp = (int32_t)((uint32_t)sp + (uint32_t)instruction->sp_delta);
         }
         if (sp < lowest) {
             lowest = sp;
         }
     }
-    if (edge->dynamic_sp) {
-        edge->lowest_back = lowest - sp;
+    if (code->dynamic_sp) {
+        code->lowest_back = lowest - sp;
     } else {
-        edge->lowest = lowest;
+        code->lowest = lowest;
     }
-    edge->sp_delta = sp;
+    code->sp_delta = sp;
 }
 
-static flow_kind flow_of(const run_store *store, const run_edge *edge, const mcusim_instruction *last) {
-    switch (last->branch) {
+static flow_kind flow_of(const run_store *store, const run_edge *edge) {
+    switch (edge->code.branch) {
     case BRANCH_CALL:
     case BRANCH_CALL_INDIRECT:
         return FLOW_CALL;
@@ -114,32 +114,49 @@ static flow_kind flow_of(const run_store *store, const run_edge *edge, const mcu
     case BRANCH_INDIRECT:
         return FLOW_INDIRECT;
     case BRANCH_DIRECT:
-        return edge->function >= 0 && edge->function != function_at(store->spec, last->address) ? FLOW_TAIL
-                                                                                                : FLOW_PLAIN;
+        return edge->function >= 0 && edge->function != function_at(store->spec, edge->code.last)
+                   ? FLOW_TAIL
+                   : FLOW_PLAIN;
     default:
         return FLOW_PLAIN;
     }
 }
 
+static void fill_code(run_store *store, const run_key *key, run_code *code) {
+    instruction_list *run = decode(store, key->start, key->end);
+    int taken = key->next != 0;
+    code->instructions = run->count;
+    code->undecoded = run->count ? 0 : key->start;
+    for (uint32_t i = 0; i < run->count && !code->undecoded; ++i) {
+        code->undecoded = run->items[i].kind == KIND_UNKNOWN ? run->items[i].address : 0;
+    }
+    if (run->count) {
+        code->last = run->items[run->count - 1].address;
+        code->branch = run->items[run->count - 1].branch;
+    }
+    fill_stack(code, run);
+    apply_outcomes(run, key->outcome, taken);
+    code->cycles = (uint32_t)run_cycles(store->spec->timing, run, taken);
+}
+
+static int is_same_code(const run_key *a, const run_key *b) {
+    return a->start == b->start && a->end == b->end && a->outcome == b->outcome && !a->next == !b->next;
+}
+
+/* Many edges are the same code in another place of the call tree, or with another branch behind it. */
 static void fill_edge(run_store *store, run_edge *edge) {
-    instruction_list *run = decode(store, edge->key.start, edge->key.end);
+    const run_key code = {edge->key.start, edge->key.end, edge->key.next != 0, 0, edge->key.outcome};
+    run_edge **like = &store->by_code[run_hash(&code) >> (32 - CODE_BITS)];
     int taken = edge->key.next != 0;
+    if (*like && is_same_code(&(*like)->key, &edge->key)) {
+        edge->code = (*like)->code;
+    } else {
+        fill_code(store, &edge->key, &edge->code);
+        *like = edge;
+    }
     edge->function = taken ? function_starting_at(store->spec, edge->key.next) : -1;
-    for (uint32_t i = 0; i < run->count; ++i) {
-        ++edge->instructions;
-        if (run->items[i].kind == KIND_UNKNOWN && !edge->undecoded) {
-            edge->undecoded = run->items[i].address;
-        }
-    }
-    if (run->count == 0) {
-        edge->undecoded = edge->key.start;
-    } else if (taken) {
-        edge->flow = (uint8_t)flow_of(store, edge, &run->items[run->count - 1]);
-    }
-    fill_stack(edge, run);
-    edge->attention = edge->writes_sp || edge->flow != FLOW_PLAIN || edge->undecoded;
-    apply_outcomes(run, edge->key.outcome, taken);
-    edge->cycles = (uint32_t)run_cycles(store->spec->timing, run, taken);
+    edge->flow = (uint8_t)(taken ? flow_of(store, edge) : FLOW_PLAIN);
+    edge->attention = edge->code.writes_sp || edge->flow != FLOW_PLAIN || edge->code.undecoded;
 }
 
 uint32_t run_stack_culprit(run_store *store, const run_edge *edge, uint32_t sp, uint32_t limit) {

@@ -22,15 +22,13 @@ typedef enum {
     FLOW_TAIL,     /* direct branch to another function's start */
 } flow_kind;
 
+/* What a run costs and does, wherever it ran and goes on. */
 typedef struct {
-    run_key key;
     uint32_t cycles;
     uint32_t instructions;
     uint32_t undecoded; /* address of the first unknown instruction, 0 if there is none */
-    uint64_t count;
-    int32_t function; /* index of the function that starts at `next`, -1 for none */
-    uint8_t flow;
-    uint8_t attention; /* something beside counting is to be done */
+    uint32_t last;      /* address of the last instruction */
+    uint8_t branch;     /* its kind */
     uint8_t writes_sp;
     uint8_t dynamic_sp;
     uint8_t names_sp;    /* MSR, perhaps of a stack pointer, writes it */
@@ -38,13 +36,23 @@ typedef struct {
     int32_t sp_delta;    /* over the whole run, or from the last dynamic write on */
     int32_t lowest;      /* lowest SP relative to the start, up to the first dynamic write */
     int32_t lowest_back; /* lowest SP relative to the end, from the last dynamic write on */
+} run_code;
+
+typedef struct {
+    run_key key;
+    int32_t function; /* index of the function that starts at `next`, -1 for none */
+    uint64_t count;
+    uint8_t attention; /* something beside counting is to be done */
+    uint8_t flow;
+    run_code code;
 } run_edge;
 
-enum { DIRECT_BITS = 14, CHUNK_EDGES = 1024 };
+enum { DIRECT_BITS = 14, CODE_BITS = 12, CHUNK_EDGES = 1024 };
 
 typedef struct {
     const mcusim_spec *spec;
     run_edge *direct[1 << DIRECT_BITS]; /* the last edge seen at each hash */
+    run_edge *by_code[1 << CODE_BITS];  /* the last one added, by hash of what tells its code apart */
     run_edge **table;                   /* all edges, open addressing */
     uint32_t table_size;
     uint32_t count;
