@@ -14,42 +14,44 @@ from mcusim.errors import UsageError
 if TYPE_CHECKING:
     from mcusim.chips import Chip
     from mcusim.compiler.candidates import Candidate
+    from mcusim.compiler.memory_plan import MemoryPlan
     from mcusim.compiler.schedule import InputIn, Schedule, Stage
     from mcusim.network.graph import Graph
+    from mcusim.network.prune import Pruned
     from mcusim.report.plan import PlannedLayer, PlannedSchedule
 
 NAME = "plan"
 WORTHWHILE = 0.02
 """A schedule with more MACs is listed if it saves at least this share of the bytes."""
 
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL[@SPEC]",
+        help="x.tflite, or zoo:NAME?parameter=value; with a schedule, that one is drawn.",
+    ),
+]
+SchedulesOption = Annotated[
+    list[str] | None,
+    typer.Option("--schedule", "-s", metavar="SPEC", help="Plan these instead of the usual ones."),
+]
+FrontOption = Annotated[bool, typer.Option("--front", help="The fastest schedule for every size of SRAM.")]
+VerifyOption = Annotated[bool, typer.Option("--verify", help="With --front: build and run its schedules.")]
+DocumentOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE.json", help="With MODEL@SPEC: keep the schedule's document."),
+]
+
 
 def command(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL[@SPEC]",
-            help="x.tflite, or zoo:NAME?parameter=value; with a schedule, that one is drawn.",
-        ),
-    ],
+    model: NetworkArgument,
     chip: ChipOption = DEFAULT_CHIP,
-    schedules: Annotated[
-        list[str] | None,
-        typer.Option("--schedule", "-s", metavar="SPEC", help="Plan these instead of the usual ones."),
-    ] = None,
+    schedules: SchedulesOption = None,
     input_in: InputInOption = None,
-    front: Annotated[
-        bool, typer.Option("--front", help="The fastest schedule for every size of SRAM.")
-    ] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="With --front: build and run its schedules.")
-    ] = False,
+    front: FrontOption = False,
+    verify: VerifyOption = False,
     prune: PruneOption = "exact",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FILE.json", help="With MODEL@SPEC: keep the schedule's document."
-        ),
-    ] = None,
+    out: DocumentOption = None,
     force: ForceOption = False,
 ) -> None:
     """Show what a network needs under each schedule.
@@ -62,32 +64,13 @@ def command(
     name, spec = _split(model)
     if out is not None and spec is None:
         raise UsageError("only the schedule of MODEL@SPEC can be kept with --out")
+    pruned = networks.load(name, prune)
     if spec is not None:
-        _draw(networks.load(name, prune).graph, chip, spec, input_in, out, force=force)
-        return
-    if front:
-        _show_front(networks.load(model, prune).graph, chip, input_in or "sram", verify=verify)
-        return
-    from mcusim import chips
-    from mcusim.cli import published
-    from mcusim.report.canvas import open_console
-    from mcusim.report.plan import PlanSheet, render
-
-    target = chips.load(chip)
-    pruned = networks.load(model, prune)
-    graph = pruned.graph
-    planned = _all_schedules(graph, target, schedules, input_in)
-    sheet = PlanSheet(
-        network=graph.name,
-        chip=target.name,
-        sram_bytes=target.sram.size,
-        flash_bytes=target.flash.size,
-        layers=_layers(graph),
-        schedules=tuple(planned),
-        published=published.beside(graph),
-        removed=networks.sentence(pruned),
-    )
-    render(sheet, open_console())
+        _draw(pruned.graph, chip, spec, input_in, out, force=force)
+    elif front:
+        _show_front(pruned.graph, chip, input_in or "sram", verify=verify)
+    else:
+        _show_schedules(pruned, chip, schedules, input_in)
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -116,6 +99,26 @@ def _draw(
     render(drawing_of(graph, schedule, spec), open_console())
     if out is not None:
         files.write(out, dump(schedule))
+
+
+def _show_schedules(pruned: Pruned, chip: str, specs: Sequence[str] | None, input_in: InputIn | None) -> None:
+    from mcusim import chips
+    from mcusim.cli import networks, published
+    from mcusim.report.canvas import open_console
+    from mcusim.report.plan import PlanSheet, render
+
+    target, graph = chips.load(chip), pruned.graph
+    sheet = PlanSheet(
+        network=graph.name,
+        chip=target.name,
+        sram_bytes=target.sram.size,
+        flash_bytes=target.flash.size,
+        layers=_layers(graph),
+        schedules=tuple(_all_schedules(graph, target, specs, input_in)),
+        published=published.beside(graph),
+        removed=networks.sentence(pruned),
+    )
+    render(sheet, open_console())
 
 
 def _show_front(graph: Graph, chip: str, input_in: InputIn, *, verify: bool) -> None:

@@ -104,11 +104,8 @@ def check_fit(program: Program, chip: Chip, stack_bytes: int) -> None:
         if advice is not None:
             hint = f"schedule {advice.name} would fit with {advice.needed_bytes / 1024:.1f} KiB"
         raise FitError(f"{_too_much(chip, 'SRAM', needed - chip.sram.size)}; {hint}")
-    own = (op for op in program.graph.operators if op.copy_of is None)
-    kernels = (lowered for op in own for _, lowered in program.kernels_of(op))
-    constants = sum(len(constant.data) for lowered in kernels for constant in lowered.constants)
-    if constants > chip.flash.size:
-        raise FitError(_too_much(chip, "flash", constants - chip.flash.size))
+    if program.constant_bytes > chip.flash.size:
+        raise FitError(_too_much(chip, "flash", program.constant_bytes - chip.flash.size))
 
 
 def _too_much(chip: Chip, memory: str, excess: int) -> str:

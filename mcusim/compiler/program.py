@@ -120,6 +120,14 @@ class Program(Layout):
             yield from tiled or [(f"{op.index:03d}", self.lowered[op.index])]
 
     @property
+    def constant_bytes(self) -> int:
+        """What kernels read beside activations: weights as they are packed, tables, requantisation. Code and
+        the descriptions of layers, tensors and stages come on top."""
+        own = (op for op in self.graph.operators if op.copy_of is None)
+        kernels = (lowered for op in own for _, lowered in self.kernels_of(op))
+        return sum(len(constant.data) for lowered in kernels for constant in lowered.constants)
+
+    @property
     def offsets(self) -> dict[int, int]:
         """Arena offsets by root tensor."""
         return {placement.tensor: placement.offset for placement in self.plan.placements}

@@ -17,11 +17,13 @@ APART = 0.12
 
 @dataclass(frozen=True)
 class Proposal:
-    """``spec`` names the schedule for whatever takes one; ``cycles`` are estimated."""
+    """``spec`` names the schedule for whatever takes one; ``constant_bytes``: see ``Program``; ``cycles`` are
+    estimated."""
 
     spec: str
     schedule: Schedule
     plan: MemoryPlan
+    constant_bytes: int
     cycles: float
 
 
@@ -37,9 +39,10 @@ def proposals(graph: Graph, input_in: InputIn) -> list[Proposal]:
             continue
         least = peak(cover)
         schedule = Schedule(name="", input_in=input_in, stages=stages_for(graph, cover))
-        plan = make_program(graph, schedule).plan
+        program = make_program(graph, schedule)
+        plan = program.plan
         if found and plan.sram_bytes >= found[-1].plan.sram_bytes:
             continue
         spec = f"auto:sram={plan.sram_bytes + STACK_BYTES}B"
-        found.append(Proposal(spec, schedule, plan, cycles(cover)))
+        found.append(Proposal(spec, schedule, plan, program.constant_bytes, cycles(cover)))
     return found

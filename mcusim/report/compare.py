@@ -48,6 +48,7 @@ ROWS = (
     ("static", 1),
     ("heap", 1),
     ("flash", 0),
+    ("code", 1),
 )
 """The figures that are shown, with the depth at which they are parts of those above."""
 
@@ -97,7 +98,8 @@ def _key(candidates: Sequence[Candidate]) -> RenderableType:
 def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Table:
     """One row a metric: the first run's value, then each further one and its factor over the first.
 
-    The bars of the parts of the SRAM peak share the scale of the peak; every other row has its own.
+    The bars of the parts of the SRAM peak and of the flash share the scale of the whole; every other row has
+    its own.
     """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)

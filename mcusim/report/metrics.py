@@ -80,6 +80,7 @@ _ALL = (
     Metric("static", "static data", "bytes", lambda trace: trace.memory.static_bytes),
     Metric("heap", "heap", "bytes", lambda trace: trace.memory.heap_bytes),
     Metric("flash", "flash", "bytes", lambda trace: trace.firmware.flash_bytes),
+    Metric("code", "code", "bytes", lambda trace: trace.firmware.text_bytes),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 

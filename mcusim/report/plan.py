@@ -24,7 +24,8 @@ PUBLISHED_NOTE = (
 @dataclass(frozen=True)
 class PlannedLayer:
     """One operator. ``live_bytes``: activations that exist while it runs as a whole; ``ends_stage``: a
-    patch stage that starts with the network may end with it."""
+    patch stage that starts with the network may end with it; ``free``: it moves nothing, since its tensors
+    are names of one another's bytes."""
 
     index: int
     op: str
@@ -33,16 +34,18 @@ class PlannedLayer:
     weight_bytes: int
     live_bytes: int
     ends_stage: bool
+    free: bool = False
 
 
 @dataclass(frozen=True)
 class PlannedSchedule:
-    """A schedule's planned arena and scratch, what the fullest step needs of them, and MACs; ``fits`` says
-    whether the chip's SRAM holds them. ``cycles``: as far as they were estimated."""
+    """A schedule's planned arena and scratch, what the fullest step needs of them, constants in flash, and
+    MACs; ``fits`` says whether the chip's memories hold them. ``cycles``: as far as they were estimated."""
 
     spec: str
     planned_bytes: int
     bound_bytes: int
+    flash_bytes: int
     macs: int
     fits: bool
     cycles: float | None = None
@@ -134,6 +137,7 @@ def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
     table.add_row(*(Text(title, style="dim") for title in titles))
     for layer in sheet.layers:
         over = layer.live_bytes > sheet.sram_bytes
+        live = bar(layer.live_bytes / most_live, length, blocks=blocks, style="red" if over else "magenta")
         table.add_row(
             str(layer.index),
             short_op(layer.op),
@@ -141,19 +145,25 @@ def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
             figures.count(layer.macs),
             bar(layer.macs / most_macs, length, blocks=blocks),
             figures.kib(layer.weight_bytes),
-            Text(figures.kib(layer.live_bytes), style="red" if over else ""),
-            bar(layer.live_bytes / most_live, length, blocks=blocks, style="red" if over else "magenta"),
+            Text("free", "green") if layer.free else Text(figures.kib(layer.live_bytes), "red" if over else ""),
+            "" if layer.free else live,
             Text("@" if layer.ends_stage else "", style="green"),
         )
-    ends = any(layer.ends_stage for layer in sheet.layers)
+    return Group(table, Text(_layers_note(sheet.layers), style="dim"))
+
+
+def _layers_note(layers: Sequence[PlannedLayer]) -> str:
+    ends = any(layer.ends_stage for layer in layers)
     note = "@ a patch stage may end here: patch:RxC@#" if ends else "No layer may end a patch stage."
-    return Group(table, Text(note, style="dim"))
+    if any(layer.free for layer in layers):
+        note += " Free: nothing is moved, one tensor is another name for bytes of the other."
+    return note
 
 
 def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
     most = max(1, max(schedule.planned_bytes for schedule in sheet.schedules))
     table = Table.grid(padding=(0, 2, 0, 0))
-    titles = ("schedule", "planned", "", "bound", "lost", "MACs", "factor", "~Mcycles", "")
+    titles = ("schedule", "planned", "", "bound", "lost", "flash", "MACs", "factor", "~Mcycles", "")
     for title in titles:
         table.add_column(justify="left" if title in ("", "schedule") else "right", no_wrap=True)
     table.add_row(*(Text(title, style="dim") for title in titles))
@@ -162,9 +172,10 @@ def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
         table.add_row(
             Text(schedule.spec, style="bold"),
             figures.kib(schedule.planned_bytes),
-            bar(schedule.planned_bytes / most, 12, blocks=blocks, style=style),
+            bar(schedule.planned_bytes / most, 8, blocks=blocks, style=style),
             figures.kib(schedule.bound_bytes),
             figures.count(max(0, schedule.planned_bytes - schedule.bound_bytes)),
+            figures.kib(schedule.flash_bytes),
             figures.count(schedule.macs),
             figures.ratio(schedule.macs, sheet.macs),
             "" if schedule.cycles is None else f"{schedule.cycles / 1e6:.2f}",
@@ -172,7 +183,8 @@ def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
         )
     note = (
         "Planned: arena and kernel scratch, the input included; the stack comes on top. Bound: what the "
-        "fullest step needs, so that no plan takes less; lost: bytes beyond it. auto:sram: the fastest "
+        "fullest step needs, so that no plan takes less; lost: bytes beyond it. Flash: weights and tables as "
+        "the kernels read them, and the image if it lies there; code comes on top. auto:sram: the fastest "
         "schedules for less and less SRAM, by estimated cycles, as far as the smallest."
     )
     return Group(table, Text(note, style="dim"))

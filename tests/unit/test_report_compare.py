@@ -37,6 +37,15 @@ def test_factors_are_over_the_first() -> None:
     assert re.search(r"3 +DENSE +90,000 .* 90,000 .* 1\.000x", text)
 
 
+def test_code_is_shown_as_part_of_the_flash() -> None:
+    first, second = pair()
+    firmware = msgspec.structs.replace(second.trace.firmware, text_bytes=2 * first.trace.firmware.text_bytes)
+    text = rendered(first, Candidate("small", msgspec.structs.replace(second.trace, firmware=firmware)))
+    lines = text.splitlines()
+    flash = next(number for number, line in enumerate(lines) if line.startswith("flash"))
+    assert re.match(r"  code +\S+ .* 2\.000x", lines[flash + 1])
+
+
 def test_labels_and_notes_are_shown_and_empty_metrics_are_not() -> None:
     text = rendered(*pair(), notes=("The outputs agree byte for byte.",))
     assert "A  net@layer" in text

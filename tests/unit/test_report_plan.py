@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -20,10 +21,11 @@ def sheet(*, published: tuple[PublishedFigure, ...] = ()) -> PlanSheet:
         layers=(
             PlannedLayer(0, "CONV_2D", (1, 8, 8, 16), 30_000, 448, 300_000, True),
             PlannedLayer(1, "FULLY_CONNECTED", (1, 10), 10_000, 1024, 1034, False),
+            PlannedLayer(2, "SPLIT", (1, 5), 0, 0, 2048, False, free=True),
         ),
         schedules=(
-            PlannedSchedule("layer", 300_000, 299_000, 40_000, False),
-            PlannedSchedule("patch:2x2@0", 100_000, 100_000, 44_000, True, 2.5e6),
+            PlannedSchedule("layer", 300_000, 299_000, 2048, 40_000, False),
+            PlannedSchedule("patch:2x2@0", 100_000, 100_000, 3072, 44_000, True, 2.5e6),
         ),
         published=published,
     )
@@ -37,12 +39,20 @@ def rendered(shown: PlanSheet) -> str:
 
 def test_layers_schedules_and_stage_ends() -> None:
     text = rendered(sheet())
-    assert "2 layers, 40,000 MACs, 1.4 KiB of weights and biases" in text
+    assert "3 layers, 40,000 MACs, 1.4 KiB of weights and biases" in text
     assert re.search(r"0 +CONV_2D +8x8x16 +30,000 .* 448 B +293\.0 KiB .*@", text)
-    assert re.search(r"layer +293\.0 KiB .* 292\.0 KiB +1,000 +40,000 +1\.000x +too big", text)
-    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 97\.7 KiB +0 +44,000 +1\.100x +2\.50 +fits", text)
+    assert re.search(r"layer +293\.0 KiB .* 292\.0 KiB +1,000 +2\.0 KiB +40,000 +1\.000x +too big", text)
+    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 97\.7 KiB +0 +3\.0 KiB +44,000 +1\.100x +2\.50 +fits", text)
     dense = next(line for line in text.splitlines() if " DENSE " in line)
     assert "@" not in dense
+
+
+def test_an_operator_that_moves_nothing_is_free() -> None:
+    text = rendered(sheet())
+    assert re.search(r"2 +SPLIT +5 .* 0 B +free *$", text, re.MULTILINE)
+    assert "Free: nothing is moved" in text
+    moving = replace(sheet(), layers=sheet().layers[:2])
+    assert "free" not in rendered(moving).lower()
 
 
 def test_published_figures_stand_beside_ours() -> None:
