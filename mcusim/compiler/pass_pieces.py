@@ -75,7 +75,7 @@ def _pieces(
         return
     behind = operators[block.multiply + 1 :]
     unfolded = replace(unfolded, operators=(*unfolded.operators, *behind))
-    passes = PieceSearch(unfolded, _copied(search.known, unfolded), search.most)
+    passes = PieceSearch(unfolded, _copied(search.known, unfolded), search.most, first)
     added = len(unfolded.operators) - len(operators)
     means = first + added + len(block.gate.means) - 1
     between = [passes.whole(means + 1 + n) for n in range(len(block.gate.excite))]

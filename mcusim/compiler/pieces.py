@@ -52,14 +52,16 @@ class Piece:
 
 class PieceSearch:
     """What is needed again and again: live ranges layer by layer, rings, cycles. ``most``: what a network
-    needs layer by layer, above which no stream is worth a look; found out unless it is given."""
+    needs layer by layer, above which no stream is worth a look; found out unless it is given. ``start``:
+    the first position at which a stage is looked for."""
 
-    def __init__(self, graph: Graph, known: Known, most: int | None = None) -> None:
+    def __init__(self, graph: Graph, known: Known, most: int | None = None, start: int = 0) -> None:
         # A camera's lines are added later, to streams that take them.
         lies_in: InputIn = "flash" if known.input_in == "camera" else known.input_in
         layer = Schedule(name="", input_in=lies_in, stages=layer_schedule(graph).stages)
         self.known = known
         self._graph = graph
+        self._start = start
         self._lowered = known.lowered
         self._ranges = layout_of(graph, layer, lowered=known.lowered).ranges
         self._cycles = {**known.cycles, **dict.fromkeys(self._ranges.aliases.free, 0.0)}
@@ -148,8 +150,8 @@ class PieceSearch:
         """What bands of the output made at ``last`` need, back to the first operator from which a stage could
         lead there: what a stage needs of its own tensors does not depend on where it starts."""
         if (last, bands) not in self._geometries:
-            first, needed = last + 1, {self._graph.operators[last].outputs[0]}
-            while first > 0 and self._leads_to(first - 1, needed):
+            first, needed = last, set(spatial.activations(self._graph, self._graph.operators[last]))
+            while first > self._start and self._leads_to(first - 1, needed):
                 first -= 1
                 needed.update(spatial.activations(self._graph, self._graph.operators[first]))
             operators = self._graph.operators[first : last + 1]
@@ -158,7 +160,8 @@ class PieceSearch:
 
     def _leads_to(self, position: int, needed: set[int]) -> bool:
         op = self._graph.operators[position]
-        return spatial.has_rows(self._graph, op) and op.outputs[0] in needed
+        inside = spatial.has_rows(self._graph, op) and op.outputs[0] in needed
+        return inside and self._ring(position, 1) is not None
 
 
 def _find_ring(graph: Graph, position: int, chunk: int) -> tuple[int, int, int] | None:
