@@ -137,7 +137,8 @@ def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
     table.add_row(*(Text(title, style="dim") for title in titles))
     for layer in sheet.layers:
         over = layer.live_bytes > sheet.sram_bytes
-        live = bar(layer.live_bytes / most_live, length, blocks=blocks, style="red" if over else "magenta")
+        live = Text(figures.kib(layer.live_bytes), "red" if over else "")
+        share = bar(layer.live_bytes / most_live, length, blocks=blocks, style="red" if over else "magenta")
         table.add_row(
             str(layer.index),
             short_op(layer.op),
@@ -145,8 +146,8 @@ def _layers(sheet: PlanSheet, width: int, *, blocks: bool) -> RenderableType:
             figures.count(layer.macs),
             bar(layer.macs / most_macs, length, blocks=blocks),
             figures.kib(layer.weight_bytes),
-            Text("free", "green") if layer.free else Text(figures.kib(layer.live_bytes), "red" if over else ""),
-            "" if layer.free else live,
+            Text("free", "green") if layer.free else live,
+            "" if layer.free else share,
             Text("@" if layer.ends_stage else "", style="green"),
         )
     return Group(table, Text(_layers_note(sheet.layers), style="dim"))
