@@ -21,6 +21,8 @@ STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 BAR = 20
 FOLDED = 3
 """So many neighbouring layers that are alike become one row."""
+UNBOUNDED = 1000
+"""Columns that no table takes."""
 MANY = 3
 """From so many runs on the bars are left out of the tables."""
 
@@ -60,13 +62,21 @@ def render(
     makes one row of neighbouring layers that cost the same in all runs."""
     blocks = has_blocks(console)
     colour = console.color_system is not None and not console.no_color
+    factors = _have_room(totals(candidates, blocks=blocks, colour=colour, factors=True), console)
     parts: list[RenderableType] = [_key(candidates), rule(blocks=blocks)]
-    parts.append(totals(candidates, blocks=blocks, colour=colour))
+    parts.append(totals(candidates, blocks=blocks, colour=colour, factors=factors))
     if any(candidate.trace.layers for candidate in candidates):
-        parts += [section("Cycles by layer"), layers(candidates, console.width, blocks=blocks, fold=fold)]
+        parts.append(section("Cycles by layer"))
+        parts.append(layers(candidates, console.width, blocks=blocks, fold=fold, factors=factors))
     if notes:
         parts.append(Text("\n" + "\n".join(notes)))
     show(console, Group(*parts))
+
+
+def _have_room(table: Table, console: Console) -> bool:
+    return (
+        console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum <= console.width
+    )
 
 
 def _letters(candidates: Sequence[Candidate]) -> list[Text]:
@@ -95,8 +105,9 @@ def _key(candidates: Sequence[Candidate]) -> RenderableType:
     return grid
 
 
-def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Table:
-    """One row a metric: the first run's value, then each further one and its factor over the first.
+def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool, factors: bool) -> Table:
+    """One row a metric: the first run's value, then each further one and, if there is room for ``factors``,
+    its factor over the first.
 
     The bars of the parts of the SRAM peak and of the flash share the scale of the whole; every other row has
     its own.
@@ -108,7 +119,7 @@ def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Ta
     for position, letter in enumerate(_letters(candidates)):
         table.add_column(justify="right", no_wrap=True)
         header.append(letter)
-        if position:
+        if position and factors:
             table.add_column(justify="right", no_wrap=True)
             header.append(Text(f"{_letter(position)} / A", style="dim"))
     if bars:
@@ -121,7 +132,7 @@ def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Ta
         values = [metric.of(candidate.trace) for candidate in candidates]
         if not any(values):
             continue
-        cells = _metric_cells(metric, depth, values)
+        cells = _metric_cells(metric, depth, values, factors=factors)
         if bars:
             most = most if depth else max(values)
             cells.append(_paired_bars(values[0] / most, values[1] / most, colour=colour))
@@ -129,12 +140,12 @@ def totals(candidates: Sequence[Candidate], *, blocks: bool, colour: bool) -> Ta
     return table
 
 
-def _metric_cells(metric: Metric, depth: int, values: Sequence[float]) -> list[Text]:
+def _metric_cells(metric: Metric, depth: int, values: Sequence[float], *, factors: bool) -> list[Text]:
     style = "dim" if depth else ""
     cells = [Text("  " * depth + metric.title, style=style)]
     for position, value in enumerate(values):
         cells.append(Text(metric.text(value), style=style))
-        if position:
+        if position and factors:
             cells.append(_factor(value, values[0]))
     return cells
 
@@ -158,9 +169,9 @@ def _paired_bars(first: float, second: float, *, colour: bool) -> Text:
     return text
 
 
-def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool, fold: bool) -> Table:
+def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool, fold: bool, factors: bool) -> Table:
     """One row an operator index that any run has; ``fold`` makes one row of neighbours that cost the
-    same in all runs."""
+    same in all runs. ``factors``: as in ``totals``."""
     rows = _layer_rows(candidates)
     if fold:
         rows = _folded(rows)
@@ -177,12 +188,12 @@ def layers(candidates: Sequence[Candidate], width: int, *, blocks: bool, fold: b
         if bars:
             table.add_column(no_wrap=True)
             header.append(Text(""))
-        if position:
+        if position and factors:
             table.add_column(justify="right", no_wrap=True)
             header.append(Text(f"{_letter(position)} / A", style="dim"))
     table.add_row(*header)
     for row in rows:
-        table.add_row(*_layer_cells(row, most, bars=bars, blocks=blocks))
+        table.add_row(*_layer_cells(row, most, bars=bars, blocks=blocks, factors=factors))
     return table
 
 
@@ -234,7 +245,7 @@ def _folded(rows: Sequence[_LayerRow]) -> list[_LayerRow]:
     return folded
 
 
-def _layer_cells(row: _LayerRow, most: int, *, bars: bool, blocks: bool) -> list[Text]:
+def _layer_cells(row: _LayerRow, most: int, *, bars: bool, blocks: bool, factors: bool) -> list[Text]:
     style = "dim" if row.folded else ""
     number = f"{row.first}-{row.last}" if row.folded else str(row.first)
     cells = [Text(number, style=style), Text(row.name, style=style)]
@@ -244,6 +255,6 @@ def _layer_cells(row: _LayerRow, most: int, *, bars: bool, blocks: bool) -> list
         if bars:
             share = 0 if row.folded else (cycles or 0) / most
             cells.append(bar(share, 12, blocks=blocks, style=STYLES[position % len(STYLES)]))
-        if position:
+        if position and factors:
             cells.append(_factor(cycles, base) if cycles is not None else Text("-", style="dim"))
     return cells

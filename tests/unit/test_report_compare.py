@@ -73,6 +73,14 @@ def test_more_than_two_runs_fit_the_columns() -> None:
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
 
 
+def test_figures_of_many_runs_are_whole_and_factors_give_way() -> None:
+    first, second = pair()
+    text = rendered(first, second, first, second, first, second)
+    assert re.search(r"cycles( +1,000,000 +1,100,000){3}$", text, re.MULTILINE)
+    assert "x" not in text.split("Cycles by layer")[1]
+    assert "…" not in text
+
+
 def test_neighbours_that_cost_the_same_are_one_row_unless_all_are_wanted() -> None:
     rows = tuple(example_trace.layer(index, "CONV_2D", 1000 * index, 10) for index in range(1, 6))
     changed_first = (example_trace.layer(1, "CONV_2D", 2000, 20), *rows[1:])
