@@ -21,38 +21,47 @@ from mcusim.errors import UsageError
 
 if TYPE_CHECKING:
     from mcusim.chips import Chip
+    from mcusim.compiler.build import BuildResult
+    from mcusim.compiler.schedule import Schedule
 
 NAME = "build"
 
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="x.tflite, or zoo:NAME?parameter=value.")]
+ScheduleOption = Annotated[
+    str,
+    typer.Option(
+        "--schedule",
+        "-s",
+        metavar="SPEC",
+        help="layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, auto:ms=TIME, or a file.",
+    ),
+]
+ImageOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FW.elf", help="Default: the network's name.")
+]
+ToolchainOption = Annotated[
+    Literal["zig", "gcc"], typer.Option("--toolchain", help="The C compiler: pinned zig, or GCC.")
+]
+OptimiseOption = Annotated[
+    Literal["speed", "size"], typer.Option("--optimise", help="The fastest kernels, or little code.")
+]
+RoundingOption = Annotated[
+    Literal["double", "single"],
+    typer.Option("--rounding", help="As the reference, or once, which changes few outputs."),
+]
+
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="x.tflite, or zoo:NAME?parameter=value.")],
-    schedule: Annotated[
-        str,
-        typer.Option(
-            "--schedule",
-            "-s",
-            metavar="SPEC",
-            help="layer, stream, bands:N@K, patch:RxC@K, auto, auto:sram=SIZE, auto:ms=TIME, or a file.",
-        ),
-    ] = "layer",
+    model: ModelArgument,
+    schedule: ScheduleOption = "layer",
     chip: ChipOption = DEFAULT_CHIP,
     input_in: InputInOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FW.elf", help="Default: the network's name.")
-    ] = None,
-    toolchain: Annotated[
-        Literal["zig", "gcc"], typer.Option("--toolchain", help="The C compiler: pinned zig, or GCC.")
-    ] = "zig",
+    output: ImageOption = None,
+    toolchain: ToolchainOption = "zig",
     prune: PruneOption = "exact",
     exact: ExactOption = False,
-    optimise: Annotated[
-        Literal["speed", "size"], typer.Option("--optimise", help="The fastest kernels, or little code.")
-    ] = "speed",
-    rounding: Annotated[
-        Literal["double", "single"],
-        typer.Option("--rounding", help="As the reference, or once, which changes few outputs."),
-    ] = "double",
+    optimise: OptimiseOption = "speed",
+    rounding: RoundingOption = "double",
     inputs: InputsOption = None,
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -64,7 +73,6 @@ def command(
     from mcusim.compiler.build import build
     from mcusim.compiler.lowering import Options
     from mcusim.compiler.schedule import parse_spec
-    from mcusim.report.figures import kib
 
     if inputs and rounding == "double":
         raise UsageError("--input is what --rounding single is measured on; without that nothing is run")
@@ -74,10 +82,9 @@ def command(
     out = output or Path(f"{graph.name}.elf")
     claim([out], force=force)
     target = chips.load(chip)
-    parsed = parse_spec(schedule, graph, input_in, target.sram.size, target.clock_hz)
     built = build(
         graph,
-        parsed,
+        parse_spec(schedule, graph, input_in, target.sram.size, target.clock_hz),
         target,
         toolchain=toolchain,
         out=out,
@@ -87,11 +94,7 @@ def command(
     )
     if quiet:
         return
-    plan = built.plan
-    typer.echo(
-        f"{out}: {graph.name} under {built.schedule.name}, arena {kib(plan.arena_bytes)} "
-        f"(input {kib(plan.input_bytes)}), scratch {kib(plan.scratch_bytes)}"
-    )
+    typer.echo(f"{out}: {graph.name} under {built.schedule.name}, {_sram(built)}")
     typer.echo(_flash(out, target))
     if rounding == "single":
         from mcusim.cli.rounding import effect
@@ -100,6 +103,21 @@ def command(
     if removed := networks.sentence(pruned):
         typer.echo(f"{removed}.")
     typer.echo(f"Run it: mcusim run {out} --chip {chip}")
+
+
+def _sram(built: BuildResult) -> str:
+    """What is planned of the image's SRAM."""
+    from mcusim.report.figures import kib
+
+    plan = built.plan
+    return (
+        f"arena {kib(plan.arena_bytes)} ({_input_name(built.schedule)} {kib(plan.input_bytes)}), "
+        f"scratch {kib(plan.scratch_bytes)}"
+    )
+
+
+def _input_name(schedule: Schedule) -> str:
+    return "camera lines" if schedule.input_in == "camera" else "input"
 
 
 def _flash(elf: Path, chip: Chip) -> str:
