@@ -9,7 +9,7 @@
 #include "survey.h"
 #include "waits.h"
 
-enum { PLAN_BUCKETS = 1 << 14 };
+enum { PLAN_BUCKETS = 1 << 14, MAXIMUM_STRAYS = 64 };
 
 /* Instructions that read what they should not, the first ones seen. */
 typedef struct {
@@ -79,6 +79,9 @@ void access_resume(access_tracker *tracker);
 
 /* End of the highest byte written of `size` bytes of SRAM at `address`, relative to that. */
 uint32_t access_high_water(const access_tracker *tracker, uint32_t address, uint32_t size);
+
+/* The bank that an address is in, NULL for none. */
+const mcusim_bank *access_bank(const access_tracker *tracker, uint32_t address);
 
 /* An access that no instruction makes: exception frames, input, segments loaded to SRAM. */
 void access_note(access_tracker *tracker, uint32_t pc, uint32_t address, uint32_t size, int store);

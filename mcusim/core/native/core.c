@@ -1,39 +1,11 @@
-#include <string.h>
+#include "core.h"
 
 #include "allocate.h"
-#include "calls.h"
-#include "runs.h"
 
-enum { FILTER_SIZE = 4096, CONTROL_SPSEL = 2, STATUS_EXCEPTION = 0x1FF };
-
-struct mcusim_core {
-    /* The pending run; `block` is the start of its last known block. */
-    uint32_t start;
-    uint32_t block;
-    uint32_t end;
-    uint64_t cycles;
-    uint64_t instructions;
-    uint64_t cycle_limit;
-    uint64_t deadline;
-    uint64_t next_limit; /* the earlier of the two */
-    mcusim_spec spec;
-    size_t hook;
-    uint32_t sp;
-    mcusim_stop_state stop;
-    uint8_t may_be_entry[FILTER_SIZE]; /* by hash of the address: a function may start there */
-    flash_unit flash;
-    flash_survey survey;
-    access_tracker memory;
-    call_state calls;
-    run_store runs;
-};
+enum { CONTROL_SPSEL = 2, STATUS_EXCEPTION = 0x1FF };
 
 static uint32_t filter_slot(uint32_t address) {
     return address >> 1 & (FILTER_SIZE - 1);
-}
-
-static moment present(const mcusim_core *core) {
-    return (moment){core->cycles, core->instructions, core->sp};
 }
 
 /* The first reason counts, except that what ends the simulation takes precedence over a watch. */
@@ -96,19 +68,19 @@ static void commit_stack(mcusim_core *core, const run_edge *edge) {
         .is_process = edge->code.names_sp ? uses_process_stack(core) : core->calls.stack->is_process,
         .is_named = edge->code.names_sp,
     };
-    calls_change_stack(&core->calls, &change, present(core));
+    calls_change_stack(&core->calls, &change, core_present(core));
     note_stack(core, core->sp + (uint32_t)edge->code.lowest_back, edge, before);
 }
 
 static void enter(mcusim_core *core, const run_edge *edge) {
-    calls_enter(&core->calls, edge->key.next, edge->function, edge->key.end, present(core));
+    calls_enter(&core->calls, edge->key.next, edge->function, edge->key.end, core_present(core));
     if (edge->function >= 0 && core->spec.functions[edge->function].watch & WATCH_STOP) {
         stop(core, STOP_ENTERED, edge->key.next, 0);
     }
 }
 
 static void tail_call(mcusim_core *core, const run_edge *edge) {
-    calls_tail(&core->calls, edge->key.next, edge->function, present(core));
+    calls_tail(&core->calls, edge->key.next, edge->function, core_present(core));
     if (core->spec.functions[edge->function].watch & WATCH_STOP) {
         stop(core, STOP_ENTERED, edge->key.next, 0);
     }
@@ -116,7 +88,7 @@ static void tail_call(mcusim_core *core, const run_edge *edge) {
 
 static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
     uint32_t stopped = 0;
-    int returned = calls_return(&core->calls, edge->key.next, present(core), &stopped);
+    int returned = calls_return(&core->calls, edge->key.next, core_present(core), &stopped);
     if (returned) {
         calls_keep_frames(&core->calls);
     } else if (edge->function >= 0) {
@@ -125,7 +97,7 @@ static void branch_indirectly(mcusim_core *core, const run_edge *edge) {
         }
         tail_call(core, edge);
     } else {
-        calls_unwind(&core->calls, edge->key.next, present(core), &stopped);
+        calls_unwind(&core->calls, edge->key.next, core_present(core), &stopped);
     }
     if (stopped) {
         stop(core, STOP_RETURNED, stopped, 0);
@@ -201,13 +173,6 @@ static int goes_on(mcusim_core *core, uint32_t address) {
            !run_ends_line(&core->runs, core->start, core->end);
 }
 
-/* Let the map of SRAM know of the time, if that matters to it. */
-static inline void advance(mcusim_core *core) {
-    if (core->cycles >= core->memory.live.map.until) {
-        access_advance(&core->memory, core->cycles);
-    }
-}
-
 /* An access of the block that is over was not made: nothing behind it counts. */
 static void refuse(mcusim_core *core) {
     const mcusim_stop_state fault = core->memory.fault;
@@ -238,7 +203,7 @@ static void on_block(void *engine, uint64_t address, uint32_t size, void *user) 
         reach_limit(core);
         return;
     }
-    advance(core);
+    core_advance(core);
     if (!access_enter_block(&core->memory, block, size)) {
         stop(core, STOP_AGAIN, block, 0);
         return;
@@ -303,7 +268,7 @@ void mcusim_core_begin(mcusim_core *core, uint32_t address, uint32_t stack_point
     survey_begin(&core->survey, measure);
     access_begin(&core->memory, measure);
     calls_reset(&core->calls, stack_pointer);
-    calls_enter(&core->calls, entry, function, return_address, present(core));
+    calls_enter(&core->calls, entry, function, return_address, core_present(core));
     core->calls.stack->lowest = stack_pointer;
     core->calls.stack->frames[0].stops |= return_address != 0;
     core->calls.stack->deepest_node = core->calls.current;
@@ -325,7 +290,7 @@ void mcusim_core_pause(mcusim_core *core, uint32_t pc) {
 }
 
 void mcusim_core_note(mcusim_core *core, uint32_t pc, uint32_t address, uint32_t size, int32_t store) {
-    advance(core);
+    core_advance(core);
     access_note(&core->memory, pc, address, size, store);
 }
 
@@ -378,7 +343,7 @@ static void change_stack(mcusim_core *core) {
     read_stack_pointer(core);
     change.to = core->sp;
     change.is_process = uses_process_stack(core);
-    calls_change_stack(&core->calls, &change, present(core));
+    calls_change_stack(&core->calls, &change, core_present(core));
     if (core->calls.stack == before) {
         note_frame(core, before, core->sp);
     } else if (before->is_process) {
@@ -390,18 +355,18 @@ static void change_stack(mcusim_core *core) {
 /* Leave what a jump leaves; 0 if that is nothing. A handler that follows another with nothing in between goes
  * back to where that one would have: `from` becomes that. */
 static int jump_away(mcusim_core *core, uint32_t address, int is_entry, uint32_t *from, uint32_t *stopped) {
-    if (calls_return(&core->calls, address, present(core), stopped)) {
+    if (calls_return(&core->calls, address, core_present(core), stopped)) {
         return 1;
     }
     if (!is_entry || !(read_status(core) & STATUS_EXCEPTION)) {
-        return calls_leave_exception(&core->calls, present(core), stopped);
+        return calls_leave_exception(&core->calls, core_present(core), stopped);
     }
     const call_frame *exception = calls_exception(&core->calls);
     uint32_t stack_pointer = core->sp;
     read_stack_pointer(core);
     if (exception && exception->entry.sp == core->sp && stack_pointer == core->sp) {
         *from = exception->return_address;
-        calls_leave_exception(&core->calls, present(core), stopped);
+        calls_leave_exception(&core->calls, core_present(core), stopped);
     }
     core->sp = stack_pointer;
     return 0;
@@ -420,12 +385,12 @@ void mcusim_core_jump(mcusim_core *core, uint32_t address, uint64_t cycles) {
     change_stack(core);
     if (is_over && is_entry && core->calls.stack->is_fresh) {
         calls_drop_frames(&core->calls); /* a thread begins on a stack of its own */
-        calls_tail(&core->calls, address, function, present(core));
+        calls_tail(&core->calls, address, function, core_present(core));
     } else if (!is_over && is_entry) {
-        calls_enter(&core->calls, address, function, from, present(core));
+        calls_enter(&core->calls, address, function, from, core_present(core));
         core->calls.stack->frames[core->calls.stack->depth - 1].is_exception = 1;
     } else if (!is_over) {
-        calls_unwind(&core->calls, address, present(core), &stopped);
+        calls_unwind(&core->calls, address, core_present(core), &stopped);
     }
     calls_keep_frames(&core->calls);
     if (stopped) {
@@ -455,141 +420,4 @@ void mcusim_core_block(const mcusim_core *core, uint32_t *start, uint32_t *end) 
 
 void mcusim_core_stop_state(const mcusim_core *core, mcusim_stop_state *state) {
     *state = core->stop;
-}
-
-void mcusim_core_totals(mcusim_core *core, mcusim_totals *totals) {
-    const call_stack *stack = core->calls.stack;
-    calls_settle(&core->calls, present(core));
-    *totals = (mcusim_totals){
-        .cycles = core->cycles,
-        .instructions = core->instructions,
-        .nodes = core->calls.node_count,
-        .layers = core->calls.layer_count,
-        .stacks = core->calls.stack_count,
-        .current_node = stack->depth ? stack->frames[stack->depth - 1].node : -1,
-    };
-    for (uint32_t i = 0; i < core->runs.count; ++i) {
-        totals->runs += runs_at(&core->runs, i)->count != 0;
-    }
-}
-
-void mcusim_core_memory(mcusim_core *core, mcusim_memory_count *memory) {
-    advance(core);
-    live_figures figures = liveness_measure(&core->memory.live);
-    calls_credit_memory(&core->calls);
-    *memory = (mcusim_memory_count){
-        .touched_bytes = figures.touched_bytes,
-        .unread_bytes = figures.unread_bytes,
-        .lost_accesses = core->memory.lost,
-        .stream_hash = core->memory.stream_hash,
-        .live_peak_bytes = figures.live_peak_bytes,
-        .heap_live_peak_bytes = core->memory.live.parts[core->memory.live.part_count - 1].peak,
-        .unwritten = core->memory.unwritten.count,
-        .null_reads = core->memory.null_reads.count,
-        .waits = core->memory.waits.count,
-    };
-}
-
-void mcusim_core_runs(const mcusim_core *core, mcusim_run_count *runs) {
-    for (uint32_t i = 0; i < core->runs.count; ++i) {
-        const run_edge *edge = runs_at(&core->runs, i);
-        if (edge->count) {
-            *runs++ = (mcusim_run_count){edge->count,
-                                         edge->key.start,
-                                         edge->key.end,
-                                         edge->key.next,
-                                         edge->key.node,
-                                         edge->key.outcome,
-                                         0};
-        }
-    }
-}
-
-void mcusim_core_nodes(const mcusim_core *core, mcusim_call_node *nodes) {
-    for (uint32_t i = 0; i < core->calls.node_count; ++i) {
-        const call_node *node = &core->calls.nodes[i];
-        nodes[i] =
-            (mcusim_call_node){node->calls, node->cycles, node->instructions, node->function, node->parent};
-    }
-}
-
-void mcusim_core_stacks(const mcusim_core *core, mcusim_stack_record *stacks) {
-    for (uint32_t i = 0; i < core->calls.stack_count; ++i) {
-        const call_stack *stack = &core->calls.stacks[i];
-        stacks[i] = (mcusim_stack_record){stack->top,          stack->deepest, stack->limit,
-                                          stack->deepest_node, stack->area,    stack->is_process};
-    }
-}
-
-void mcusim_core_layers(const mcusim_core *core, mcusim_layer_record *layers) {
-    uint64_t *unread = allocate_zeroed(core->calls.layer_count, sizeof *unread);
-    liveness_unread(&core->memory.live, unread, core->calls.layer_count);
-    for (uint32_t i = 0; i < core->calls.layer_count; ++i) {
-        const layer_record *layer = &core->calls.layers[i];
-        layers[i] = (mcusim_layer_record){
-            layer->calls,
-            layer->cycles,
-            layer->instructions,
-            layer->touched.members,
-            layer->function,
-            layer->stack_bytes,
-            liveness_layer_peak(&core->memory.live, (int32_t)i),
-            0,
-            unread[i],
-        };
-    }
-    free(unread);
-}
-
-void mcusim_core_high_water(const mcusim_core *core, uint32_t *bytes) {
-    for (uint32_t i = 0; i < core->spec.sram_count; ++i) {
-        const mcusim_region *part = &core->spec.sram[i];
-        bytes[i] = access_high_water(&core->memory, part->start, part->size);
-    }
-}
-
-void mcusim_core_live_peaks(const mcusim_core *core, uint32_t *regions, uint32_t *columns) {
-    const liveness *live = &core->memory.live;
-    for (uint32_t i = 0; i < core->spec.sram_count; ++i) {
-        regions[i] = live->parts[i].peak;
-    }
-    memcpy(columns, live->column_peaks, (live->map.column + 1) * sizeof *columns);
-}
-
-void mcusim_core_map(mcusim_core *core, mcusim_memory_map *map) {
-    const occupancy *found = &core->memory.live.map;
-    advance(core);
-    liveness_settle_map(&core->memory.live);
-    *map =
-        (mcusim_memory_map){found->width, found->column + 1, found->written_rows, 1u << found->row_shift, 0};
-}
-
-void mcusim_core_map_rows(const mcusim_core *core, uint32_t *rows, int16_t *owners, uint64_t *alive) {
-    const occupancy *map = &core->memory.live.map;
-    const uint32_t columns = map->column + 1;
-    for (uint32_t row = 0; row < map->row_count; ++row) {
-        if (map->rows[row]) {
-            *rows++ = row;
-            memcpy(owners, map->rows[row]->owner, columns * sizeof *owners);
-            memcpy(alive, map->rows[row]->alive, columns * sizeof *alive);
-            owners += columns;
-            alive += columns;
-        }
-    }
-}
-
-void mcusim_core_unwritten(const mcusim_core *core, mcusim_stray_read *reads) {
-    memcpy(reads, core->memory.unwritten.rows, core->memory.unwritten.count * sizeof *reads);
-}
-
-void mcusim_core_null_reads(const mcusim_core *core, mcusim_stray_read *reads) {
-    memcpy(reads, core->memory.null_reads.rows, core->memory.null_reads.count * sizeof *reads);
-}
-
-void mcusim_core_waits(const mcusim_core *core, mcusim_wait *waits) {
-    waits_copy(&core->memory.waits, waits);
-}
-
-void mcusim_core_flash_reads(const mcusim_core *core, uint32_t flash, uint64_t *reads) {
-    survey_copy(&core->survey, flash, core->calls.node_count, reads);
 }
