@@ -55,13 +55,15 @@ def camera_lines(graph: Graph, chunk: int) -> int:
     needs = {step: row_needs(graph, op, image) for step, op in enumerate(operators) if image in op.inputs}
     done = dict.fromkeys(needs, 0)
     delivered = held = 0
+    lines = height(graph, image)
     for call in pull(graph, operators, chunk):
         if call.step not in needs:
             continue
         delivered = max(delivered, int(needs[call.step].until[call.end]))
-        held = max(held, delivered - min(int(needs[step].still[n]) for step, n in done.items()))
+        still = min(int(needs[step].still[n]) for step, n in done.items())
+        held = max(held, min(delivered + 1, lines) - still)
         done[call.step] = call.end
-    return min(held + 1, height(graph, image))
+    return held
 
 
 def camera_bytes(graph: Graph, chunk: int) -> int:

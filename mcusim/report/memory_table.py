@@ -12,7 +12,7 @@ from rich.text import Text
 from mcusim.report import figures, waste
 from mcusim.report.canvas import section, stacked_bar
 from mcusim.report.memory_parts import flash_parts, sram_parts, stack_path, stack_sentence
-from mcusim.trace import Memory, Trace
+from mcusim.trace import Trace
 
 BAR = 40
 INDENT = 7
@@ -46,7 +46,7 @@ def memory(trace: Trace, *, blocks: bool) -> RenderableType:
             of = f"of {figures.kib(size)} ({figures.percent(used, size)})"
             grid.add_row(title, drawn, figures.kib(used), of)
     notes = Text()
-    notes.append_text(_legend(sram, SRAM_STYLES, {"arena": _arena_details(trace.memory)}, blocks=blocks))
+    notes.append_text(_legend(sram, SRAM_STYLES, {"arena": _arena_details(trace)}, blocks=blocks))
     for line in _sram_notes(trace):
         notes.append(f"\n{line}", style="dim")
     notes.append("\nflash: ", style="dim")
@@ -71,9 +71,11 @@ def _legend(
     return text
 
 
-def _arena_details(memory: Memory) -> str:
+def _arena_details(trace: Trace) -> str:
     """How much of the arena is the input, and how far it was really written."""
-    details = [("input", memory.input_bytes), ("written", memory.arena_high_water_bytes)]
+    memory = trace.memory
+    name = "camera lines" if trace.schedule.get("input_in") == "camera" else "input"
+    details = [(name, memory.input_bytes), ("written", memory.arena_high_water_bytes)]
     shown = ", ".join(f"{name} {figures.kib(size)}" for name, size in details if size)
     return f" ({shown})" if shown else ""
 

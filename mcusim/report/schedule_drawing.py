@@ -103,12 +103,12 @@ def _letters(regions: Sequence[Region]) -> list[str]:
 
 
 def _heading(drawing: ScheduleDrawing, *, blocks: bool) -> RenderableType:
-    where = "SRAM" if drawing.input_in == "sram" else "flash"
+    where = {"sram": "in SRAM", "flash": "in flash", "camera": "from a camera"}[drawing.input_in]
     totals = Text.assemble(
         (figures.kib(drawing.sram_bytes), "bold"),
         " of arena and scratch, ",
         (f"{drawing.mac_factor:.3f}x", "bold"),
-        f" the MACs, the image in {where}",
+        f" the MACs, the image {where}",
     )
     return Group(Text(f"{drawing.network}@{drawing.spec}", style="bold cyan"), rule(blocks=blocks), totals)
 
@@ -196,7 +196,9 @@ def _legend(drawing: ScheduleDrawing, letters: Sequence[str]) -> RenderableType:
 
 
 def _maker(region: Region) -> str:
-    return "input" if region.maker is None else f"{region.maker} {short_op(region.op)}"
+    if region.maker is None:
+        return "camera" if region.kind == "ring" else "input"
+    return f"{region.maker} {short_op(region.op)}"
 
 
 def _remark(region: Region) -> str:

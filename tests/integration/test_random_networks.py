@@ -16,7 +16,6 @@ from mcusim.compiler.build import build
 from mcusim.compiler.live_ranges import Sharing
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.schedule import (
-    InputIn,
     Schedule,
     Stage,
     layer_schedule,
@@ -79,6 +78,7 @@ def test_firmware_equals_executor(seed: int, tmp_path: Path) -> None:
         patch_schedule(graph, grid, last),
         parse_spec("stream", graph),
         random_stream(rng, graph, last),
+        parse_spec("stream", graph, "camera"),
     )
     for schedule in schedules:
         built = build(
@@ -87,7 +87,7 @@ def test_firmware_equals_executor(seed: int, tmp_path: Path) -> None:
             chips.load(CHIP),
             out=tmp_path / "firmware.elf",
             sharing=rng.choice(get_args(Sharing)),
-            input_in=rng.choice(get_args(InputIn)),
+            input_in=schedule.input_in if schedule.input_in == "camera" else rng.choice(("sram", "flash")),
         )
         result = simulate(built.elf, CHIP, inputs=[picture], capture=True)
         assert result.error is None
