@@ -164,7 +164,7 @@ def _layers_note(layers: Sequence[PlannedLayer]) -> str:
 def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
     most = max(1, max(schedule.planned_bytes for schedule in sheet.schedules))
     table = Table.grid(padding=(0, 2, 0, 0))
-    titles = ("schedule", "planned", "", "bound", "lost", "flash", "MACs", "factor", "~Mcycles", "")
+    titles = ("schedule", "planned", "", "bound", "lost", "flash", "MACs", "~Mcycles", "")
     for title in titles:
         table.add_column(justify="left" if title in ("", "schedule") else "right", no_wrap=True)
     table.add_row(*(Text(title, style="dim") for title in titles))
@@ -173,11 +173,10 @@ def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
         table.add_row(
             Text(schedule.spec, style="bold"),
             figures.kib(schedule.planned_bytes),
-            bar(schedule.planned_bytes / most, 8, blocks=blocks, style=style),
+            bar(schedule.planned_bytes / most, 6, blocks=blocks, style=style),
             figures.kib(schedule.bound_bytes),
             figures.count(max(0, schedule.planned_bytes - schedule.bound_bytes)),
             figures.kib(schedule.flash_bytes),
-            figures.count(schedule.macs),
             figures.ratio(schedule.macs, sheet.macs),
             "" if schedule.cycles is None else f"{schedule.cycles / 1e6:.2f}",
             Text("fits" if schedule.fits else "too big", style=style),
@@ -185,8 +184,9 @@ def _schedules(sheet: PlanSheet, *, blocks: bool) -> RenderableType:
     note = (
         "Planned: arena and kernel scratch, the input included; the stack comes on top. Bound: what the "
         "fullest step needs, so that no plan takes less; lost: bytes beyond it. Flash: weights and tables as "
-        "the kernels read them, and the image if it lies there; code comes on top. auto:sram: the fastest "
-        "schedules for less and less SRAM, by estimated cycles, as far as the smallest."
+        "the kernels read them, and the image if it lies there; code comes on top. MACs: over those layer by "
+        "layer. auto:sram: the fastest schedules for less and less SRAM, by estimated cycles, as far as the "
+        "smallest."
     )
     return Group(table, Text(note, style="dim"))
 

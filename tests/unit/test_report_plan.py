@@ -41,10 +41,18 @@ def test_layers_schedules_and_stage_ends() -> None:
     text = rendered(sheet())
     assert "3 layers, 40,000 MACs, 1.4 KiB of weights and biases" in text
     assert re.search(r"0 +CONV_2D +8x8x16 +30,000 .* 448 B +293\.0 KiB .*@", text)
-    assert re.search(r"layer +293\.0 KiB .* 292\.0 KiB +1,000 +2\.0 KiB +40,000 +1\.000x +too big", text)
-    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 97\.7 KiB +0 +3\.0 KiB +44,000 +1\.100x +2\.50 +fits", text)
+    assert re.search(r"layer +293\.0 KiB .* 292\.0 KiB +1,000 +2\.0 KiB +1\.000x +too big", text)
+    assert re.search(r"patch:2x2@0 +97\.7 KiB .* 97\.7 KiB +0 +3\.0 KiB +1\.100x +2\.50 +fits", text)
     dense = next(line for line in text.splitlines() if " DENSE " in line)
     assert "@" not in dense
+
+
+def test_a_large_network_fits_the_width() -> None:
+    schedule = PlannedSchedule("auto:sram=1211785B", 1_210_920, 1_210_920, 2_073_395, 44_000, False, 458e6)
+    text = rendered(replace(sheet(), schedules=(schedule,)))
+    assert re.search(
+        r"auto:sram=1211785B +1,182\.5 KiB .* 2,024\.8 KiB .* 458\.00 +too big$", text, re.MULTILINE
+    )
 
 
 def test_an_operator_that_moves_nothing_is_free() -> None:
