@@ -10,7 +10,7 @@ from mcusim.compiler.schedule import parse_spec
 from mcusim.simulate import simulate
 
 CHIP = "stm32f412zg"
-CYCLES = 40_000
+CYCLES = 50_000
 
 
 def test_both_cores_count_the_first_patches_alike(models: Path, tmp_path: Path) -> None:
