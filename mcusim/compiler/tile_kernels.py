@@ -80,7 +80,7 @@ def tile_kernels(graph: Graph, block: TileBlock, tiles: Sequence[Span], options:
         end=pixelwise(
             "mcu_sums_end",
             f"{{.scales = $scales, .channels = {matrix.channels}, .shift = {shift}, "
-            f"{clamping_fields(matrix.constants)}}}",
+            f"{clamping_fields(matrix.constants.act_min, matrix.constants.act_max)}}}",
             constants=(Constant("scales", to_words(last), 4, "int32_t"),),
         ),
     )
