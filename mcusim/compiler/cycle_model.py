@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.rows import rows_at_once
-from mcusim.compiler.stages import PatchStage, StreamStage, calls_of
+from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, calls_of
 from mcusim.network import geometry
 from mcusim.network.graph import Graph, Operator, OpKind
 
@@ -21,6 +21,22 @@ GENERAL_KERNEL = "mcu_conv_general"
 
 LOOP_CYCLES = 125
 """Of the stream's bookkeeping for one call of a layer."""
+
+
+TILE_ROW_CYCLES = 1000
+"""Of a row that a tile expands: the call, and widening what each tile reads again."""
+
+TILE_CALL_CYCLES = 705
+"""Of a call of the depthwise convolution for one tile."""
+
+SUM_ROW_CYCLES = 410
+"""Of a row of a tile that is projected."""
+
+SUM_CYCLES = 6.3
+"""Of a sum for each tile: to and from memory, and loops that are shorter."""
+
+SUM_END_CYCLES = 37
+"""Of a sum's beginning and end."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,8 @@ def _piecewise_cycles(
 ) -> float:
     """One operator of a stage: what is computed twice, narrow rows, more calls, and single rows where a pair
     costs as much."""
+    if isinstance(stage, TileStage) and op != stage.block.add:
+        return _tile_cycles(graph, stage, op, whole)
     size = spatial.extent(graph.output_of(op))
     costs = _row_costs(op, lowered)
     output = op.outputs[0]
@@ -85,6 +103,20 @@ def _piecewise_cycles(
     if isinstance(stage, StreamStage) and makes_pairs and stage.chunk == 1:
         work *= 2
     return work + (costs.call + LOOP_CYCLES) * calls_of(graph, stage, op)
+
+
+def _tile_cycles(graph: Graph, stage: TileStage, op: Operator, whole: float) -> float:
+    """One of the first three operators of a block in channel tiles."""
+    size, tiles = spatial.extent(graph.output_of(op)), len(stage.tiles)
+    rows = sum(span.size for span in stage.geometry.rows[op.outputs[0]])
+    if op == stage.block.expand:
+        return whole * rows / size.height + TILE_ROW_CYCLES * rows * tiles
+    if op == stage.block.depthwise:
+        calls = stage.calls(graph, op)
+        # A single row costs as much as a pair.
+        pairs = rows_at_once(op, 2) == 2
+        return whole * (2 * calls / tiles / size.height if pairs else 1) + TILE_CALL_CYCLES * calls
+    return whole + (SUM_ROW_CYCLES * rows + SUM_CYCLES * size.bytes) * tiles + SUM_END_CYCLES * size.bytes
 
 
 def _row_costs(op: Operator, lowered: LoweredOp | None) -> RowCosts:

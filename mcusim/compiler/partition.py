@@ -18,6 +18,7 @@ from mcusim.compiler.pieces import Known, Piece, PieceSearch
 from mcusim.compiler.program import lower_all
 from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import InputIn, Schedule, Stage
+from mcusim.compiler.tile_search import tile_pieces
 from mcusim.errors import ScheduleError
 from mcusim.network.graph import Graph
 
@@ -59,7 +60,8 @@ def find_pieces(
     lowered: Mapping[int, LoweredOp] | None = None,
 ) -> list[Piece]:
     """Every operator as a whole, and every stream that can be; with numbers of ``bands`` also what computes
-    something twice: streams in each of them, and squeeze-excite blocks in two passes.
+    something twice: streams in each of them, squeeze-excite blocks in two passes, and inverted residual
+    blocks in channel tiles.
 
     ``measured``: cycles of operators as a whole, by index; ``lowered``: their kernels, where that is known.
     """
@@ -70,6 +72,7 @@ def find_pieces(
             found += search.streams_from(position, chunk, bands)
     if bands:
         found += two_pass_pieces(graph, search, bands)
+        found += tile_pieces(graph, search)
     return _with_camera(graph, found) if input_in == "camera" else found
 
 
@@ -165,7 +168,9 @@ def stages_for(graph: Graph, cover: Sequence[Piece]) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     for piece in cover:
         first, last = graph.operators[piece.first].index, graph.operators[piece.last].index
-        if piece.two_pass:
+        if piece.channels:
+            stages.append(_tiled(first, last, piece))
+        elif piece.two_pass:
             stages.append(Stage(first=first, last=last, mode="se2", bands=piece.bands, chunk=piece.chunk))
         elif piece.bands > 1:
             stages.append(Stage(first=first, last=last, mode="bands", bands=piece.bands, chunk=piece.chunk))
@@ -176,6 +181,11 @@ def stages_for(graph: Graph, cover: Sequence[Piece]) -> tuple[Stage, ...]:
         else:
             stages.append(Stage(first=first, last=last, mode="op"))
     return tuple(stages)
+
+
+def _tiled(first: int, last: int, piece: Piece) -> Stage:
+    channels, bands, chunk = piece.channels, piece.bands, piece.chunk
+    return Stage(first=first, last=last, mode="ctile", channels=channels, bands=bands, chunk=chunk)
 
 
 def _trade(pieces: Sequence[Piece], count: int) -> tuple[Piece, ...]:

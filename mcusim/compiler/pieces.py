@@ -37,8 +37,8 @@ class Known:
 @dataclass(frozen=True)
 class Piece:
     """Positions ``first`` to ``last`` as one stage: one operator as a whole if ``chunk`` is 0, else a stream
-    in ``bands``; ``two_pass``: with gates computed ahead. ``bytes``: live in the arena; ``cycles``:
-    estimated; ``macs``: what is computed twice included."""
+    in ``bands``; ``two_pass``: with gates computed ahead; ``channels``: of a tile, 0 if there are none.
+    ``bytes``: live in the arena; ``cycles``: estimated; ``macs``: what is computed twice included."""
 
     first: int
     last: int
@@ -48,6 +48,7 @@ class Piece:
     cycles: float
     macs: int = 0
     two_pass: bool = False
+    channels: int = 0
 
 
 class PieceSearch:
@@ -93,39 +94,48 @@ class PieceSearch:
             if not spatial.has_rows(self._graph, op) or held + rings / widest > self.most:
                 return
             if last >= closed and spatial.live_behind(self._graph, first, last) == {op.outputs[0]}:
-                yield from self._in_bands(first, last, chunk, there, (1, *bands))
+                yield from self._in_bands(first, last, chunk, (1, *bands))
             ring = self._ring(last, chunk)
             if ring is None:
                 return
             rings += ring[0]
             closed = max(closed, ring[1])
 
-    def _in_bands(
-        self, first: int, last: int, chunk: int, there: Sequence[Buffer], bands: Sequence[int]
-    ) -> Iterator[Piece]:
+    def _in_bands(self, first: int, last: int, chunk: int, bands: Sequence[int]) -> Iterator[Piece]:
         """One stream in each number of bands, as long as more bands need fewer bytes."""
-        graph = self._graph
-        operators = graph.operators[first : last + 1]
-        made = operators[-1].outputs[0]
-        output = self._ranges.buffers[self._ranges.aliases.roots[made]]
-        edge = sum(align(buffer.bytes) for buffer in {*there, output})
+        made = self._graph.operators[last].outputs[0]
         least = math.inf
         for count in bands:
-            if count > spatial.extent(graph.tensors[made]).width:
+            if count > spatial.extent(self._graph.tensors[made]).width:
                 return
             stage = self._stage(first, last, chunk, count)
-            size = edge + sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
-            size += align(self._scratch_bytes(stage))
-            if count == 1 and output not in there:
-                dying = [b for b in there if b.last <= last]
-                size -= max(
-                    (saved for saved, _ in stage_overlaps(graph, self._ranges, stage, dying)), default=0
-                )
-            if size < least:
-                least = size
-                cost = stage_cycles(graph, stage, self._cycles, self._lowered)
-                computed = sum(operator_macs(graph, op, stage) for op in operators)
-                yield Piece(first, last, chunk, count, size, cost, computed)
+            piece = self.piece(stage, self._scratch_bytes(stage), bands=count)
+            if piece.bytes < least:
+                least = piece.bytes
+                yield piece
+
+    def piece(self, stage: StreamStage, scratch: int, *, bands: int, channels: int = 0) -> Piece:
+        """What a stage needs; ``scratch``: bytes of its kernels and sums."""
+        graph = self._graph
+        there = [b for b in self._ranges.buffers.values() if _is_there(graph, b, stage.first)]
+        operators = graph.operators[stage.first : stage.last + 1]
+        output = self._ranges.buffers[self._ranges.aliases.roots[operators[-1].outputs[0]]]
+        size = sum(align(buffer.bytes) for buffer in {*there, output}) + align(scratch)
+        size += sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+        if stage.bands == 1 and output not in there:
+            dying = [b for b in there if b.last <= stage.last]
+            overlaps = stage_overlaps(graph, self._ranges, stage, dying)
+            size -= max((saved for saved, _ in overlaps), default=0)
+        return Piece(
+            first=stage.first,
+            last=stage.last,
+            chunk=stage.chunk,
+            bands=bands,
+            bytes=size,
+            cycles=stage_cycles(graph, stage, self._cycles, self._lowered),
+            macs=sum(operator_macs(graph, op, stage) for op in operators),
+            channels=channels,
+        )
 
     def _scratch_bytes(self, stage: StreamStage) -> int:
         operators = self._graph.operators[stage.first : stage.last + 1]
