@@ -109,13 +109,13 @@ class PieceSearch:
             if count > spatial.extent(self._graph.tensors[made]).width:
                 return
             stage = self._stage(first, last, chunk, count)
-            piece = self.piece(stage, self._scratch_bytes(stage), bands=count)
-            if piece.bytes < least:
-                least = piece.bytes
-                yield piece
+            needed = self.needed_bytes(stage, self._scratch_bytes(stage))
+            if needed < least:
+                least = needed
+                yield self.piece(stage, needed, bands=count)
 
-    def piece(self, stage: StreamStage, scratch: int, *, bands: int, channels: int = 0) -> Piece:
-        """What a stage needs; ``scratch``: bytes of its kernels and sums."""
+    def needed_bytes(self, stage: StreamStage, scratch: int) -> int:
+        """What is in the arena while a stage runs; ``scratch``: bytes of its kernels and sums."""
         graph = self._graph
         there = [b for b in self._ranges.buffers.values() if _is_there(graph, b, stage.first)]
         operators = graph.operators[stage.first : stage.last + 1]
@@ -126,14 +126,19 @@ class PieceSearch:
             dying = [b for b in there if b.last <= stage.last]
             overlaps = stage_overlaps(graph, self._ranges, stage, dying)
             size -= max((saved for saved, _ in overlaps), default=0)
+        return size
+
+    def piece(self, stage: StreamStage, needed: int, *, bands: int, channels: int = 0) -> Piece:
+        """A stage that needs so many bytes; ``bands`` are horizontal ones of tiles with ``channels``."""
+        graph = self._graph
         return Piece(
             first=stage.first,
             last=stage.last,
             chunk=stage.chunk,
             bands=bands,
-            bytes=size,
+            bytes=needed,
             cycles=stage_cycles(graph, stage, self._cycles, self._lowered),
-            macs=sum(operator_macs(graph, op, stage) for op in operators),
+            macs=sum(operator_macs(graph, op, stage) for op in graph.operators[stage.first : stage.last + 1]),
             channels=channels,
         )
 

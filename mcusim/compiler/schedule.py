@@ -220,6 +220,8 @@ def _op_stage(first: Operator, last: Operator) -> Stage:
 
 def _validate_pieces(graph: Graph, stage: Stage) -> None:
     operators = stage_operators(graph, stage)
+    if stage.mode == "ctile":
+        _validate_tiles(graph, stage, operators)
     for op in operators:
         if not _may_contain(graph, op, stage.mode):
             pieces = "patches" if stage.mode == "patch" else "rows"
@@ -237,12 +239,10 @@ def _validate_pieces(graph: Graph, stage: Stage) -> None:
         )
     if stage.mode == "patch":
         _validate_grid(stage, spatial.extent(graph.tensors[output]))
-    elif stage.mode == "ctile":
-        _validate_tiles(graph, stage, operators)
-    elif not 1 <= stage.bands <= spatial.extent(graph.tensors[output]).width:
+    elif stage.mode != "ctile" and not 1 <= stage.bands <= spatial.extent(graph.tensors[output]).width:
         raise ScheduleError(f"{stage.bands} bands cannot be cut from the output of operator {stage.last}")
     elif stage.chunk not in (1, 2):
-        raise ScheduleError(f"a stream makes 1 or 2 rows at a time, not {stage.chunk}")
+        raise ScheduleError(f"a stage of mode {stage.mode} makes 1 or 2 rows at a time, not {stage.chunk}")
 
 
 def _validate_grid(stage: Stage, size: spatial.Extent) -> None:
@@ -269,8 +269,6 @@ def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...])
         raise ScheduleError(
             f"{rows} rows of operator {stage.last} cannot be cut into {stage.bands} bands of as many rows"
         )
-    if stage.chunk not in (1, 2):
-        raise ScheduleError(f"a tile makes 1 or 2 rows at a time, not {stage.chunk}")
 
 
 def _ends_sentence(graph: Graph, stage: Stage) -> str:

@@ -34,7 +34,7 @@ def tile_pieces(graph: Graph, search: PieceSearch) -> list[Piece]:
             block = _block(graph, first, first + count - 1)
             if block is not None and _has_sums(search, block):
                 pieces = _pieces(graph, search, first, block)
-                found += _best(piece for piece in pieces if piece.bytes < search.most)
+                found += _best(pieces)
     return found
 
 
@@ -65,8 +65,9 @@ def _pieces(graph: Graph, search: PieceSearch, first: int, block: TileBlock) -> 
             for chunk in (1, 2) if pairs else (1,):
                 wanted = Stage(first=0, last=0, mode="ctile", channels=channels, bands=bands, chunk=chunk)
                 stage = tile_stage(graph, first, operators, wanted)
-                scratch = _scratch_bytes(graph, search, stage)
-                yield search.piece(stage, scratch, bands=bands, channels=channels)
+                needed = search.needed_bytes(stage, _scratch_bytes(graph, search, stage))
+                if needed < search.most:
+                    yield search.piece(stage, needed, bands=bands, channels=channels)
 
 
 def _scratch_bytes(graph: Graph, search: PieceSearch, stage: TileStage) -> int:
