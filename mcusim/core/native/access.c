@@ -80,8 +80,7 @@ void access_begin(access_tracker *tracker, int measure) {
     tracker->outcomes = (outcome_list){0, 0};
     tracker->is_suspended = !tracker->spec->bank_count;
     tracker->is_measured = !tracker->is_suspended && measure;
-    tracker->in_ranges =
-        !tracker->spec->hash_accesses && !tracker->spec->flash.wait_states && !tracker->survey->is_on;
+    tracker->reads_flash = tracker->spec->flash.wait_states || tracker->survey->is_on;
     liveness_begin(&tracker->live);
     if (tracker->is_suspended) {
         tracker->live.map.until = UINT64_MAX;

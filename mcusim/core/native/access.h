@@ -27,7 +27,7 @@ typedef struct {
     uint8_t it_state;
     uint8_t is_suspended; /* nothing is followed */
     uint8_t is_measured;  /* what is followed is measured */
-    uint8_t in_ranges;    /* reads may be followed in ranges: nothing depends on their order */
+    uint8_t reads_flash;  /* what reading flash takes is counted */
     block_plan *to_hook;
     block_plan *recent[PLAN_BUCKETS];
     block_plan *plans[PLAN_BUCKETS];

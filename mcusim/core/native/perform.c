@@ -118,6 +118,12 @@ static int is_refused(access_tracker *tracker, const planned_access *access, uin
     return why != STOP_NONE;
 }
 
+static inline void charge(access_tracker *tracker, const planned_access *access, uint32_t address) {
+    uint32_t waited = wait_cycles(tracker, access, address);
+    tracker->waited += waited;
+    waits_add(&tracker->waits, access->pc, waited);
+}
+
 static int is_made(const planned_access *access, const uint32_t *values, uint32_t flags) {
     return condition_holds(access->condition, flags) &&
            (access->if_zero == NO_SOURCE || !values[access->if_zero]) &&
@@ -140,9 +146,7 @@ static inline void execute(access_tracker *tracker, const planned_access *access
         if (tracker->is_measured && tracker->spec->hash_accesses) {
             hash_access(tracker, access, address);
         }
-        uint32_t waited = wait_cycles(tracker, access, address);
-        tracker->waited += waited;
-        waits_add(&tracker->waits, access->pc, waited);
+        charge(tracker, access, address);
     }
 }
 
@@ -185,6 +189,24 @@ static int read_ranges(access_tracker *tracker, const read_range *ranges, uint32
     return !never_written;
 }
 
+/* Accesses [first, end), which only read. Whether flash makes them wait depends on their order, what they do
+ * to SRAM does not. */
+static void read_stretch(access_tracker *tracker, const block_plan *plan, uint32_t first,
+                         const access_stretch *stretch, uint32_t range) {
+    const int in_ranges = !tracker->spec->hash_accesses &&
+                          read_ranges(tracker, plan->ranges + range, stretch->range_end - range);
+    if (in_ranges && !tracker->reads_flash) {
+        return;
+    }
+    for (uint32_t i = first; i < stretch->end && !tracker->fault.stop; ++i) {
+        if (in_ranges) {
+            charge(tracker, &plan->exit[i], sum(&plan->exit[i].address, tracker->values));
+        } else {
+            execute(tracker, &plan->exit[i], 0);
+        }
+    }
+}
+
 void perform_exit(access_tracker *tracker, const block_plan *plan, uint32_t flags) {
     uint32_t access = 0;
     uint32_t range = 0;
@@ -193,11 +215,11 @@ void perform_exit(access_tracker *tracker, const block_plan *plan, uint32_t flag
     }
     for (uint32_t i = 0; i < plan->stretch_count && !tracker->fault.stop; ++i) {
         const access_stretch *stretch = &plan->stretches[i];
-        if (!stretch->is_read || !tracker->in_ranges ||
-            !read_ranges(tracker, plan->ranges + range, stretch->range_end - range)) {
-            for (; access < stretch->end && !tracker->fault.stop; ++access) {
-                execute(tracker, &plan->exit[access], flags);
-            }
+        if (stretch->is_read) {
+            read_stretch(tracker, plan, access, stretch, range);
+        }
+        for (; !stretch->is_read && access < stretch->end && !tracker->fault.stop; ++access) {
+            execute(tracker, &plan->exit[access], flags);
         }
         access = stretch->end;
         range = stretch->range_end;
