@@ -42,6 +42,12 @@ ImageOption = Annotated[
 ToolchainOption = Annotated[
     Literal["zig", "gcc"], typer.Option("--toolchain", help="The C compiler: pinned zig, or GCC.")
 ]
+CameraOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--camera", metavar="FILE.c", help="With --input-in camera: a board's own camera functions."
+    ),
+]
 OptimiseOption = Annotated[
     Literal["speed", "size"], typer.Option("--optimise", help="The fastest kernels, or little code.")
 ]
@@ -63,6 +69,7 @@ def command(
     optimise: OptimiseOption = "speed",
     rounding: RoundingOption = "double",
     inputs: InputsOption = None,
+    camera: CameraOption = None,
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -91,6 +98,7 @@ def command(
         provenance=pruned.provenance,
         options=Options(optimise, rounding),
         exact=exact,
+        camera=camera,
     )
     if quiet:
         return

@@ -25,7 +25,7 @@ from mcusim.compiler.program import Program, make_program
 from mcusim.compiler.schedule import InputIn, Schedule
 from mcusim.compiler.section import layer_section as section_of
 from mcusim.compiler.toolchains import Source, Toolchain
-from mcusim.errors import FitError, InputError, ToolchainError
+from mcusim.errors import FitError, InputError, ToolchainError, UsageError
 from mcusim.network.graph import Graph
 
 DEFAULT_STACK_BYTES = 2048
@@ -33,6 +33,8 @@ SMALL = "-Oz"
 """The level of both compilers for small code."""
 
 SHOWN_ROOT = "network"
+BOARD_ROOT = "board"
+BOARD_FILE = "board.c"
 
 _OVERFLOW = re.compile(r"\b(FLASH|SRAM)\b.*overflowed by (\d+) bytes")
 
@@ -59,6 +61,7 @@ def build(
     stack_bytes: int = DEFAULT_STACK_BYTES,
     embed_input: Sequence[NDArray[np.int8]] | None = None,
     print_crc: bool = False,
+    camera: Path | None = None,
     provenance: Mapping[str, Any] | None = None,
     exact: bool = False,
     options: Options = EXACT_AND_FAST,
@@ -66,10 +69,12 @@ def build(
     """Build the image of ``graph`` under ``schedule`` for ``chip`` into the file ``out``.
 
     ``input_in`` overrides the schedule's. ``embed_input`` (one array per network input) and ``print_crc``
-    make an image that tests itself: it brings its input and prints the CRC-32 of every output. ``provenance``
+    make an image that tests itself: it brings its input and prints the CRC-32 of every output. ``camera``: a
+    C file with a board's functions (``mcu_camera.h``) in place of the simulator's camera. ``provenance``
     is recorded in the image beside what is known of the build: how ``graph`` was made. ``options`` choose
     kernels; for size the compiler optimises for that too. ``exact``: see ``make_program``.
-    Raises ScheduleError, UnsupportedError, FitError, ToolchainError, for an exact plan UsageError.
+    Raises ScheduleError, UnsupportedError, FitError, ToolchainError, for an exact plan or functions of a
+    camera that nothing calls UsageError, for ones that cannot be read InputError.
     """
     if input_in is not None:
         schedule = msgspec.structs.replace(schedule, input_in=input_in)
@@ -87,10 +92,12 @@ def build(
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         work = Path(folder)
         generated = _write_sources(work, program, section, embed_input, print_crc)
+        if camera is not None:
+            generated = (*generated, _board_source(work, camera, schedule))
         script = work / "link.ld"
         template = firmware.directory() / "boot" / firmware.LINKER_TEMPLATE
         script.write_text(image_text.linker_script(template, chip, stack_bytes), encoding="utf-8")
-        _compile_and_link(compiler, chip, work, generated, script, out)
+        _compile_and_link(compiler, chip, work, generated, script, out, camera)
     return BuildResult(out, program.plan, schedule, section)
 
 
@@ -138,6 +145,18 @@ def _write_sources(
     return tuple(texts)
 
 
+def _board_source(work: Path, camera: Path, schedule: Schedule) -> str:
+    """The name of the copy of a board's functions, which finds other files where they lie."""
+    if schedule.input_in != "camera":
+        raise UsageError(f"{camera}: a camera is of use only to a network that takes its input from one")
+    try:
+        text = camera.read_bytes()
+    except OSError as error:
+        raise InputError(f"{camera}: {error.strerror}") from error
+    (work / BOARD_FILE).write_bytes(text)
+    return BOARD_FILE
+
+
 def _checked_inputs(graph: Graph, arrays: Sequence[NDArray[np.int8]] | None) -> list[NDArray[Any]]:
     if arrays is None:
         return []
@@ -154,17 +173,18 @@ def _compile_and_link(
     generated: Sequence[str],
     script: Path,
     out: Path,
+    camera: Path | None,
 ) -> None:
-    includes = firmware.include_directories()
+    board = () if camera is None else (camera.resolve().parent,)
     flags = (compiler.glue_level, *compiler.apart)
     sources = [
         Source(
             path=work / name,
             root=work,
             shown_root=SHOWN_ROOT,
-            includes=includes,
+            includes=(*firmware.include_directories(), *board),
             flags=flags if name.endswith(".c") else compiler.assembly,
-            other_roots=((firmware.directory(), firmware.SHOWN_ROOT),),
+            other_roots=((firmware.directory(), firmware.SHOWN_ROOT), *((b, BOARD_ROOT) for b in board)),
             generated=True,
         )
         for name in generated

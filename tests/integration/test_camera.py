@@ -95,6 +95,43 @@ def test_a_board_brings_functions_of_its_own(graph: Graph, tmp_path: Path) -> No
     np.testing.assert_array_equal(result.outputs[0][0], executor.outputs(graph, [picture])[0])
 
 
+BOARD = """
+#include "mcu_camera.h"
+#include "pattern.h"
+
+void mcu_camera_line(int32_t number, int8_t *line) {
+    for (int32_t i = 0; i < LINE_BYTES; i++) {
+        line[i] = (int8_t)(number * LINE_BYTES + i);
+    }
+}
+
+void mcu_camera_wait(int32_t number) {
+    (void)number;
+}
+"""
+
+
+def test_functions_of_a_board_take_the_place_of_the_simulators(graph: Graph, tmp_path: Path) -> None:
+    (tmp_path / "board.c").write_text(BOARD)
+    shape = graph.tensors[graph.inputs[0]].shape
+    (tmp_path / "pattern.h").write_text(f"#define LINE_BYTES {shape[2] * shape[3]}\n")
+    picture = np.arange(np.prod(shape)).astype(np.uint8).view(np.int8).reshape(shape)
+    elf, asked = tmp_path / "own.elf", ["--input-in", "camera", "--camera", str(tmp_path / "board.c")]
+    assert invoke(["build", NETWORK, "-s", "stream", *asked, "-o", str(elf)]) == 0
+    outputs = simulate(elf, CHIP).outputs[0]
+    np.testing.assert_array_equal(outputs[0], executor.outputs(graph, [picture])[0])
+    assert bytes(tmp_path) not in elf.read_bytes()
+
+
+def test_a_camera_that_is_of_no_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["build", NETWORK, "-s", "stream", "-o", str(tmp_path / "own.elf"), "--camera"]
+    missing = str(tmp_path / "missing.c")
+    assert invoke([*asked, missing]) == 2
+    assert "only to a network that takes its input from one" in capsys.readouterr().err
+    assert invoke([*asked, missing, "--input-in", "camera"]) == InputError.exit_code
+    assert f"{missing}: No such file" in capsys.readouterr().err
+
+
 def test_lines_go_nowhere_but_into_memory(
     graph: Graph, built: BuildResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mcusim import chips, network
 from mcusim.compiler.build import BuildResult, build
-from mcusim.compiler.schedule import parse_spec
+from mcusim.compiler.schedule import InputIn, parse_spec
 from mcusim.network import executor, geometry
 from mcusim.network.prune import prune
 from mcusim.simulate import SimulationResult, simulate
@@ -53,9 +53,9 @@ PATCHED = [
 LARGE_CHIP = "mps2-an386"
 
 
-def image_of(models: Path, name: str, spec: str, folder: Path, input_in: str = "sram") -> BuildResult:
+def image_of(models: Path, name: str, spec: str, folder: Path, input_in: InputIn = "sram") -> BuildResult:
     graph = network.load(models / f"{name}.tflite")
-    schedule = parse_spec(spec, graph, "flash" if input_in == "flash" else "sram")
+    schedule = parse_spec(spec, graph, input_in)
     return build(graph, schedule, chips.load(CHIP), out=folder / f"{name}.elf")
 
 
@@ -117,10 +117,27 @@ def test_patches_leave_the_same_tensors(models: Path, tmp_path: Path, name: str,
 
 @pytest.mark.parametrize("name", LAYER_MODELS)
 @pytest.mark.parametrize("input_in", ["sram", "flash"])
-def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str, input_in: str) -> None:
+def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str, input_in: InputIn) -> None:
     built = image_of(models, name, "stream", tmp_path, input_in)
     whole = [entry for entry in built.section.layers if entry.output is not None]
     check_against_goldens(models, name, built, len(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "kibibytes"),
+    [("vww_96_int8", 17), ("person_detect", 17), ("mcunet_vww", 18.5), ("mcunet_detection", 33)],
+)
+def test_lines_of_a_camera_leave_the_same_tensors(
+    models: Path, tmp_path: Path, name: str, kibibytes: float
+) -> None:
+    """In as much SRAM as with the image in flash, and that of the lines."""
+    built = image_of(models, name, "stream", tmp_path, "camera")
+    whole = [entry for entry in built.section.layers if entry.output is not None]
+    given = np.load(models / f"{name}.rand.in.npy")
+    result = simulate(built.elf, CHIP, inputs=[given], capture=True)
+    check_memory(result.trace, built.plan.arena_bytes)
+    check_crcs(models, name, "rand", result, len(whole))
+    assert result.trace.memory.sram_peak_bytes <= kibibytes * 1024 + built.plan.input_bytes
 
 
 @pytest.mark.parametrize(
@@ -147,7 +164,7 @@ def test_streams_leave_the_same_tensors(models: Path, tmp_path: Path, name: str,
     ],
 )
 def test_measured_peak(
-    models: Path, tmp_path: Path, name: str, spec: str, input_in: str, kibibytes: float, factor: float
+    models: Path, tmp_path: Path, name: str, spec: str, input_in: InputIn, kibibytes: float, factor: float
 ) -> None:
     """Arena, scratch, stack and statics together, at not more than ``factor`` times the MACs of ``layer``."""
     built = image_of(models, name, spec, tmp_path, input_in)
