@@ -19,6 +19,7 @@ static mcu_view view_of(const mcu_patch_tensor *tensor, const mcu_rect *patch) {
         view.height = (int16_t)(patch->y1 - patch->y0);
         view.width = (int16_t)(patch->x1 - patch->x0);
     }
+    view.pitch = view.width * view.channels;
     view.capacity = view.height;
     return view;
 }

@@ -12,7 +12,7 @@ static int8_t *view_row(const mcu_view *view, int32_t row) {
     if (place >= view->capacity) {
         place %= view->capacity;
     }
-    return view->base + place * view->width * view->channels;
+    return view->base + place * view->pitch;
 }
 
 /* A row of the second operand. Kernels look at both operands from the same column on, but the views may

@@ -157,7 +157,8 @@ def _view(program: Program, op: Operator, tensor: int, name: str) -> str:
         height = max(height, program.whole_extent(op, op.outputs[0]).height)
     return (
         f"static const mcu_view {name} = {{.base = {symbol} + {offset}, .height = {height}, "
-        f".width = {size.width}, .channels = {size.channels}, .capacity = {size.height}}};"
+        f".width = {size.width}, .channels = {size.channels}, .capacity = {size.height}, "
+        f".pitch = {size.width * size.channels}}};"
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mcusim.compiler import spatial
 from mcusim.compiler.emit_tiles import tiles_source
 from mcusim.compiler.names import CAMERA, STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
@@ -55,7 +53,9 @@ class _Spans:
 
 
 def _patch_tensors(program: Program, number: int, stage: PatchStage) -> str:
-    def describe(tensor: int, tables: _Spans) -> str:
+    tables = _Spans(number)
+
+    def describe(tensor: int) -> str:
         size = spatial.extent(program.graph.tensors[tensor])
         whole = program.lies_whole(tensor)
         return (
@@ -66,12 +66,7 @@ def _patch_tensors(program: Program, number: int, stage: PatchStage) -> str:
             f".channels = {size.channels}}};"
         )
 
-    return _tensors(number, stage, describe)
-
-
-def _tensors(number: int, stage: PatchStage, describe: Callable[[int, _Spans], str]) -> str:
-    tables = _Spans(number)
-    lines = [describe(tensor, tables) for tensor in stage.geometry.rows]
+    lines = [describe(tensor) for tensor in stage.geometry.rows]
     return "\n".join([*tables.lines, *lines])
 
 
@@ -137,12 +132,12 @@ def _camera_layer(number: int, image: int) -> str:
     return (
         f"static const mcu_op op_{CAMERA} = {{0}};\n\n"
         f"static void mcu_layer_{CAMERA}(int32_t first, int32_t end, int32_t band) {{\n"
-        f"    (void)end, (void)band;\n    mcu_take_line(&stream_{number}_{image}, first);\n}}"
+        f"    (void)end, (void)band;\n    mcu_take_line(stream_{number}_{image}, first);\n}}"
     )
 
 
 def _camera_step(number: int, image: int) -> str:
-    lines = f"&stream_{number}_{image}"
+    lines = f"stream_{number}_{image}"
     return (
         f"{{.op = &op_{CAMERA}, .in = {lines}, .in2 = NULL, .out = {lines}, .layer = mcu_layer_{CAMERA}, "
         ".maker = -1, .maker2 = -1, .rows_at_once = 1}"
@@ -150,32 +145,44 @@ def _camera_step(number: int, image: int) -> str:
 
 
 def _stream_tensors(program: Program, number: int, stage: StreamStage) -> str:
-    last = program.graph.operators[stage.last]
-    heights = {last.outputs[0]: turns(program.graph, last)}
+    """What every tensor of the stage is in every band."""
+    return "\n".join(
+        f"static const mcu_stream_tensor stream_{number}_{tensor}[] = {{\n"
+        + "".join(f"    {_in_band(program, stage, tensor, band)},\n" for band in range(stage.bands))
+        + "};"
+        for tensor in stage.geometry.rows
+    )
 
-    def describe(tensor: int, tables: _Spans) -> str:
-        size = spatial.extent(program.graph.tensors[tensor])
-        capacity = stage.rings.get(tensor)
-        return (
-            f"static const mcu_stream_tensor stream_{number}_{tensor} = {{"
-            f".base = {_address(program, tensor)}, .columns = {tables.name(stage.geometry.columns[tensor])}, "
-            f".height = {heights.get(tensor, size.height)}, "
-            f".width = {size.width if capacity is None or tensor == stage.camera else 0}, "
-            f".channels = {size.channels}, .capacity = {size.height if capacity is None else capacity}}};"
-        )
 
-    return _tensors(number, stage, describe)
+def _in_band(program: Program, stage: StreamStage, tensor: int, band: int) -> str:
+    last, size = program.graph.operators[stage.last], spatial.extent(program.graph.tensors[tensor])
+    columns = stage.geometry.columns[tensor][band]
+    height = turns(program.graph, last) if tensor == last.outputs[0] else size.height
+    x0, width, room, capacity, y0, ahead = 0, size.width, size.width, size.height, 0, 0
+    if tensor in stage.rings:
+        holder, shared = stage.holder(tensor), stage.shared.get(tensor)
+        capacity = stage.rings[holder]
+    if tensor in stage.rings and tensor != stage.camera:
+        x0, width = columns.first, columns.size
+        room = stage.geometry.columns[holder][band].size + stage.spare(holder)
+        y0 = shared.lag - capacity if shared else 0
+        ahead = 0 if shared else stage.spare(tensor) * size.channels
+    return (
+        f"{{{{.base = {_address(program, tensor)} + {ahead}, .pitch = {room * size.channels}, .y0 = {y0}, "
+        f".height = {height - y0}, .x0 = {x0}, .width = {width}, .channels = {size.channels}, "
+        f".capacity = {capacity}}}, {{{columns.first}, {columns.end}}}}}"
+    )
 
 
 def _stream_step(
     program: Program, number: int, stage: StreamStage, op: Operator, makers: dict[int, int]
 ) -> str:
     inputs = spatial.activations(program.graph, op)
-    names = [f"&stream_{number}_{tensor}" for tensor in inputs]
+    names = [f"stream_{number}_{tensor}" for tensor in inputs]
     made_by = [makers.get(tensor, -1) for tensor in inputs]
     return (
         f"{{.op = &op_{op.index:03d}, .in = {names[0]}, .in2 = {names[1] if len(names) > 1 else 'NULL'}, "
-        f".out = &stream_{number}_{op.outputs[0]}, .layer = {layer_symbol(op)}, .maker = {made_by[0]}, "
+        f".out = stream_{number}_{op.outputs[0]}, .layer = {layer_symbol(op)}, .maker = {made_by[0]}, "
         f".maker2 = {made_by[1] if len(made_by) > 1 else -1}, "
         f".rows_at_once = {rows_at_once(op, stage.chunk)}}}"
     )

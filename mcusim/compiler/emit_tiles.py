@@ -47,7 +47,8 @@ class _Writer:
         size = spatial.extent(self.program.graph.tensors[tensor])
         return (
             f"{{.base = {base or self._address(tensor)}, .height = {size.height}, .width = {size.width}, "
-            f".channels = {channels or size.channels}, .capacity = {capacity or size.height}}}"
+            f".channels = {channels or size.channels}, .capacity = {capacity or size.height}, "
+            f".pitch = {size.width * (channels or size.channels)}}}"
         )
 
     def _views(self) -> str:

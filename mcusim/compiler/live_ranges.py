@@ -113,7 +113,7 @@ def live_ranges(
     between overlapping buffers depends. ``copied``: see ``find_aliases``.
     """
     aliases = find_aliases(graph, copied)
-    stages = stages_of(graph, schedule)
+    stages = stages_of(graph, schedule, lowered)
     ranges = LiveRanges({}, (), aliases, stages, len(graph.operators))
     ranges = replace(ranges, buffers=_buffers(graph, schedule, ranges))
     overlaps = [
@@ -177,6 +177,8 @@ def _overlap(
     target = ranges.buffers[ranges.aliases.roots[op.outputs[0]]]
     stage = ranges.stage_at(position)
     if stage is not None and (isinstance(stage, StreamStage) or not target.patch):
+        if isinstance(stage, StreamStage) and target.tensor in stage.shared:
+            return Overlap(stage.shared[target.tensor].source, target.tensor, None)
         in_bands = isinstance(stage, StreamStage) and stage.bands > 1
         wanted = sharing == "rows" and position == stage.last and not in_bands
         return _stage_overlap(graph, ranges, stage, target) if wanted else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
 from mcusim.compiler.cycle_model import stage_cycles
+from mcusim.compiler.in_place import shared_rings
 from mcusim.compiler.live_ranges import Buffer, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
@@ -121,7 +122,7 @@ class PieceSearch:
         operators = graph.operators[stage.first : stage.last + 1]
         output = self._ranges.buffers[self._ranges.aliases.roots[operators[-1].outputs[0]]]
         size = sum(align(buffer.bytes) for buffer in {*there, output}) + align(scratch)
-        size += sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+        size += stage.ring_bytes(graph)
         if stage.bands == 1 and output not in there:
             dying = [b for b in there if b.last <= stage.last]
             overlaps = stage_overlaps(graph, self._ranges, stage, dying)
@@ -154,7 +155,9 @@ class PieceSearch:
             for position, op in enumerate(self._graph.operators[first:last], first)
             if (ring := self._ring(position, chunk)) is not None
         }
-        return StreamStage(first, last, self._geometry(last, bands), capacities, chunk)
+        geometry = self._geometry(last, bands)
+        shared = shared_rings(self._graph, (first, last), chunk, geometry, self._lowered)
+        return StreamStage(first, last, geometry, capacities, chunk, shared=shared)
 
     def _ring(self, position: int, chunk: int) -> tuple[int, int, int] | None:
         if (position, chunk) not in self._rings:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from mcusim.compiler import spatial
 from mcusim.compiler.camera import camera_lines
+from mcusim.compiler.in_place import SharedRing, shared_rings
+from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, Span, patch_distance, patch_geometry
 from mcusim.compiler.rows import align, ring_rows, rows_at_once, stage_distance, turns
 from mcusim.compiler.schedule import InputIn, Schedule, Stage, position_of
@@ -59,12 +61,14 @@ class StreamStage(PatchStage):
 
     ``geometry`` has one row of patches, the bands. ``rings``: capacity in rows of every tensor that the
     stage makes and uses up. ``chunk``: see ``rows_at_once``. ``camera``: the image if a camera delivers it to
-    this stage, which is among the rings then, with whole lines.
+    this stage, which is among the rings then, with whole lines. ``shared``: those of the rings that lie in
+    the bytes of another one.
     """
 
     rings: Mapping[int, int]
     chunk: int
     camera: int | None = field(default=None, kw_only=True)
+    shared: Mapping[int, SharedRing] = field(default_factory=dict, kw_only=True)
 
     @property
     def bands(self) -> int:
@@ -72,10 +76,23 @@ class StreamStage(PatchStage):
 
     def buffer_bytes(self, graph: Graph, tensor: int) -> int:
         """A ring of rows that are as wide as the widest band needs."""
-        size = spatial.extent(graph.tensors[tensor])
-        widest = max(span.size for span in self.geometry.columns[tensor])
+        size, holder = spatial.extent(graph.tensors[tensor]), self.holder(tensor)
+        widest = max(span.size for span in self.geometry.columns[holder]) + self.spare(holder)
         width = size.width if tensor == self.camera else widest
-        return self.rings[tensor] * width * size.channels
+        return self.rings[holder] * width * size.channels
+
+    def ring_bytes(self, graph: Graph) -> int:
+        """Of all rings together."""
+        own = self.rings.keys() - self.shared.keys()
+        return sum(align(self.buffer_bytes(graph, tensor)) for tensor in own)
+
+    def holder(self, tensor: int) -> int:
+        """The tensor in whose ring ``tensor`` lies: mostly itself."""
+        return self.shared[tensor].source if tensor in self.shared else tensor
+
+    def spare(self, tensor: int) -> int:
+        """Columns more that each row of a ring has room for, before its first."""
+        return next((ring.spare for ring in self.shared.values() if ring.source == tensor), 0)
 
     def distance(self, graph: Graph, source: int) -> int | None:
         """As that of a patch stage."""
@@ -141,12 +158,18 @@ def calls_of(graph: Graph, stage: PatchStage, op: Operator) -> int:
     return stage.bands * -(-turns(graph, op) // rows_at_once(op, stage.chunk))
 
 
-def stages_of(graph: Graph, schedule: Schedule) -> tuple[PatchStage, ...]:
-    """The stages of a valid ``schedule`` that run in pieces, with their exact geometry."""
-    return tuple(_stage(graph, stage, schedule.input_in) for stage in schedule.stages if stage.mode != "op")
+def stages_of(
+    graph: Graph, schedule: Schedule, lowered: Mapping[int, LoweredOp] | None = None
+) -> tuple[PatchStage, ...]:
+    """The stages of a valid ``schedule`` that run in pieces, with their exact geometry.
+
+    ``lowered``: kernels by operator index; rings share bytes only where these are known.
+    """
+    stages = (stage for stage in schedule.stages if stage.mode != "op")
+    return tuple(_stage(graph, stage, schedule.input_in, lowered or {}) for stage in stages)
 
 
-def _stage(graph: Graph, stage: Stage, input_in: InputIn) -> PatchStage:
+def _stage(graph: Graph, stage: Stage, input_in: InputIn, lowered: Mapping[int, LoweredOp]) -> PatchStage:
     first, last = position_of(graph, stage.first), position_of(graph, stage.last)
     operators = graph.operators[first : last + 1]
     if stage.mode == "patch":
@@ -164,7 +187,8 @@ def _stage(graph: Graph, stage: Stage, input_in: InputIn) -> PatchStage:
     if camera is not None:
         rings[camera] = camera_lines(graph, stage.chunk)
     geometry = patch_geometry(graph, operators, (1, stage.bands))
-    return StreamStage(first, last, geometry, rings, stage.chunk, camera=camera)
+    shared = shared_rings(graph, (first, last), stage.chunk, geometry, lowered)
+    return StreamStage(first, last, geometry, rings, stage.chunk, camera=camera, shared=shared)
 
 
 def tile_stage(graph: Graph, first: int, operators: Sequence[Operator], stage: Stage) -> TileStage:

@@ -9,21 +9,19 @@
 
 #include "mcu_patch.h"
 
-/* A tensor of a stream. `columns` holds one span per band. A ring has width 0 and holds `capacity` rows of
- * the current band; otherwise the whole tensor lies at `base`. */
+/* A tensor of a stream in one band, `columns` of it. The view is of a ring of as many rows as are needed at a
+ * time, or of the whole tensor. Its y0 is at most 0, so that the tensor has y0 + height rows: which row lies
+ * first in a ring does not matter. */
 typedef struct mcu_stream_tensor {
-    int8_t *base;
-    const mcu_span *columns;
-    int16_t height;
-    int16_t width;
-    int16_t channels;
-    int16_t capacity;
+    mcu_view view;
+    mcu_span columns;
 } mcu_stream_tensor;
 
 /* Rows first <= y < end of an operator's output in one band. */
 typedef void mcu_stream_layer(int32_t first, int32_t end, int32_t band);
 
-/* An operator of a stream; `in2` is NULL if it has one input. `maker` and `maker2` are the steps that make
+/* An operator of a stream. Of every tensor there are as many descriptions as bands; `in2` is NULL if there is
+ * one input. `maker` and `maker2` are the steps that make
  * the inputs, -1 for what is there before. `layer` makes rows, `rows_at_once` of them. */
 typedef struct mcu_stream_step {
     const mcu_op *op;

@@ -55,10 +55,11 @@ typedef struct mcu_op {
 } mcu_op;
 
 /* Part of a tensor in memory: rows [y0, y0 + height) and columns [x0, x0 + width) of it are meaningful.
- * Row y lives at base + ((y - y0) mod capacity) * width * channels. Rows and columns outside are padding,
- * so a view must hold everything that a consumer may read inside the tensor. */
+ * Row y lives at base + ((y - y0) mod capacity) * pitch, which is in bytes. Rows and columns outside are
+ * padding, so a view must hold everything that a consumer may read inside the tensor. */
 typedef struct mcu_view {
     int8_t *base;
+    int32_t pitch;
     int16_t y0;
     int16_t height;
     int16_t x0;

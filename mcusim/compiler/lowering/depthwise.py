@@ -152,6 +152,7 @@ def _lower_3x3(channels: Sequence[Channel], constants: MatrixConstants, window: 
         pad_left=window.padding.left,
         rows_per_call=MAX_OUT_ROWS if stride == 1 else 1,
         scratch_bytes=_strip_bytes_stride_1 if stride == 1 else _strip_bytes_stride_2,
+        grouped_columns=STRIP_COLUMNS,
     )
 
 
@@ -177,6 +178,7 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
         pad_left=window.padding.left,
         rows_per_call=1,
         scratch_bytes=scratch_bytes,
+        grouped_columns=SLIDE_COLUMNS,
     )
 
 

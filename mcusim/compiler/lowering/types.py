@@ -71,6 +71,9 @@ class LoweredOp:
     tensor of H rows of W pixels may be passed as one row of H * W pixels.
     ``pixels_at_once``: the kernel reads so many pixels of a row as a whole, then writes those pixels, and so
     on, so that it may write over what it has read of its own row; 0 if it does not keep to that.
+    ``grouped_columns``: the kernel takes so many columns of the output at a time, from left to right, and of
+    them some channels: it reads all that it needs of these before it writes their outputs, to the same
+    channels of a pixel, in calls of one or two rows; 0 if it does not keep to that.
     ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
     that the operator reads and of all its outputs, as if each were one row of pixels; the geometry means
     nothing.
@@ -91,6 +94,7 @@ class LoweredOp:
     alias_ok: bool = False
     merge_rows: bool = False
     pixels_at_once: int = 0
+    grouped_columns: int = 0
     whole_tensors: bool = False
 
     def initialiser(self, symbols: Mapping[str, str]) -> str:
