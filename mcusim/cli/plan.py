@@ -64,6 +64,10 @@ def command(
     name, spec = _split(model)
     if out is not None and spec is None:
         raise UsageError("only the schedule of MODEL@SPEC can be kept with --out")
+    if verify and not front:
+        raise UsageError("--verify builds and runs the schedules of --front; without that there are none")
+    if front + (spec is not None) + bool(schedules) > 1:
+        raise UsageError("MODEL@SPEC, --schedule and --front show different things; ask for one of them")
     pruned = networks.load(name, prune)
     if spec is not None:
         _draw(pruned.graph, chip, spec, input_in, out, force=force)

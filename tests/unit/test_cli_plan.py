@@ -89,6 +89,9 @@ def test_a_schedule_is_drawn_and_its_document_read_again(
         (["zoo:tiny", "--chip", "z80"], UsageError.exit_code, "z80"),
         (["zoo:tiny", "-s", "patch:2x2@999"], ScheduleError.exit_code, "999"),
         (["zoo:tiny", "-s", "sideways"], UsageError.exit_code, "sideways"),
+        (["zoo:tiny", "--verify"], UsageError.exit_code, "--front"),
+        (["zoo:tiny@layer", "--front"], UsageError.exit_code, "ask for one of them"),
+        (["zoo:tiny", "--front", "-s", "stream"], UsageError.exit_code, "ask for one of them"),
     ],
 )
 def test_what_cannot_be_planned_is_one_sentence(
