@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -28,11 +29,13 @@ from mcusim.cli import (
     sweep,
     timing,
 )
-from mcusim.errors import McusimError
+from mcusim.errors import EXIT_USAGE, McusimError
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 EXIT_INTERNAL = 71
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a disk that standard output goes to."""
 DEBUG = "MCUSIM_DEBUG"
 
 app = typer.Typer(
@@ -99,12 +102,14 @@ def invoke(arguments: Sequence[str]) -> int:
     except McusimError as error:
         _say(str(error))
         return error.exit_code
+    except OSError as error:
+        if error.errno not in FULL:
+            return _say_bug(error)
+        _close_standard_output()
+        _say(f"what it prints cannot be written: {error.strerror}")
+        return EXIT_USAGE
     except Exception as error:
-        _say(
-            f"internal error, {type(error).__name__}: {error}; this is a bug of mcusim, please report it "
-            f"with what the same command prints when {DEBUG}=1 is set"
-        )
-        return EXIT_INTERNAL
+        return _say_bug(error)
     return 0
 
 
@@ -123,6 +128,15 @@ def _say(sentence: str) -> None:
     typer.echo(f"mcusim: {one_line}", err=True)
 
 
+def _say_bug(error: Exception) -> int:
+    _say(
+        f"internal error, {type(error).__name__}: {error}; this is a bug of mcusim, please report it "
+        f"with what the same command prints when {DEBUG}=1 is set"
+    )
+    return EXIT_INTERNAL
+
+
 def _close_standard_output() -> None:
-    """The reader has gone: keep the interpreter from complaining about it when it flushes at exit."""
+    """The reader or the room for it has gone: keep the interpreter from complaining about it when it flushes
+    at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -131,6 +131,21 @@ def test_a_reader_that_goes_away_is_no_error_message() -> None:
     assert "Error" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mcusim", "schema"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == errors.EXIT_USAGE
+    assert done.stderr == "mcusim: what it prints cannot be written: No space left on device\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_reports_can_be_written_in_any_encoding(encoding: str) -> None:
     done = subprocess.run(
