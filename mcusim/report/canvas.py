@@ -14,17 +14,21 @@ from rich.text import Text
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe, unless the COLUMNS variable says otherwise."""
 LEAST_WIDTH = 80
+"""In fewer columns figures would be cut short; a narrower terminal breaks the lines itself."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def open_console(file: IO[str] | None = None) -> Console:
     """A console on ``file`` (standard output by default).
 
-    Colours and the terminal's width are used on a terminal only; NO_COLOR and TERM=dumb are honoured.
+    Colours and the terminal's width, if that is enough, are used on a terminal only; NO_COLOR and TERM=dumb
+    are honoured.
     """
     file = file or sys.stdout
     width = None if file.isatty() else plain_width()
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    console.width = max(console.width, LEAST_WIDTH)
+    return console
 
 
 def plain_width() -> int:

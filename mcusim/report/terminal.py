@@ -12,13 +12,18 @@ from mcusim.report.layer_table import layer_table
 from mcusim.report.memory_table import memory
 from mcusim.trace import Trace
 
+TOTALS_GAP = 3
 TOP_FUNCTIONS = 8
 
 
 def render(trace: Trace, console: Console, *, hint: str = "") -> None:
     """Print the whole report of ``trace``; ``hint`` is a last line that says what to do next."""
     blocks = has_blocks(console)
-    parts: list[RenderableType] = [heading(trace, blocks=blocks), totals(trace), memory(trace, blocks=blocks)]
+    parts: list[RenderableType] = [
+        heading(trace, blocks=blocks),
+        totals(trace, console.width, blocks=blocks),
+        memory(trace, blocks=blocks),
+    ]
     if trace.layers:
         parts += [section("Layers"), layer_table(trace, console.width, blocks=blocks)]
     if trace.functions:
@@ -54,11 +59,12 @@ def heading(trace: Trace, *, blocks: bool) -> RenderableType:
     return Group(line, rule(blocks=blocks))
 
 
-def totals(trace: Trace) -> RenderableType:
-    """Cycles, time, instructions and MACs, with what is known of the timing model's error."""
+def totals(trace: Trace, width: int, *, blocks: bool) -> RenderableType:
+    """Cycles, time, instructions and MACs, with what is known of the timing model's error; in two rows where
+    they would not fit ``width`` columns in one."""
     total = trace.totals
     cells = [
-        (figures.count(total.cycles), f"cycles{uncertainty(trace)}"),
+        (figures.count(total.cycles), f"cycles{uncertainty(trace, blocks=blocks)}"),
         (figures.time(total.seconds), f"at {figures.frequency(trace.chip.clock_hz)}"),
         (figures.count(total.instructions), "instructions"),
     ]
@@ -68,22 +74,26 @@ def totals(trace: Trace) -> RenderableType:
             (figures.per(total.cycles, total.macs), "cycles per MAC"),
             (figures.per(total.macs, total.cycles), "MACs per cycle"),
         ]
-    grid = Table.grid(padding=(0, 3, 0, 0))
-    for _ in cells:
-        grid.add_column(no_wrap=True)
-    grid.add_row(*(Text(value, style="bold") for value, _ in cells))
-    grid.add_row(*(Text(name, style="dim") for _, name in cells))
+    needed = sum(max(len(value), len(name)) + TOTALS_GAP for value, name in cells)
+    in_row = len(cells) if needed <= width else len(cells) // 2
+    grid = Table.grid(padding=(0, TOTALS_GAP, 0, 0))
+    for start in range(0, len(cells), in_row):
+        row = cells[start : start + in_row]
+        grid.add_row(*(Text(value, style="bold", no_wrap=True) for value, _ in row))
+        grid.add_row(*(Text(name, style="dim", no_wrap=True) for _, name in row))
     timing = trace.timing
     return Group(grid, Text(f"Timing model {timing.model}: {timing.error}", style="dim"))
 
 
-def uncertainty(trace: Trace) -> str:
-    """How far uncertain rules of the timing model move the cycles, as " ± n %"; empty if not known."""
+def uncertainty(trace: Trace, *, blocks: bool) -> str:
+    """How far uncertain rules of the timing model move the cycles, as " ± n %", or " +- n %" where an encoding
+    may not have that; empty if not known."""
     total = trace.totals
     if not total.cycles_high or not total.cycles:
         return ""
     distance = max(total.cycles_high - total.cycles, total.cycles - total.cycles_low)
-    return f" \N{PLUS-MINUS SIGN} {100 * distance / total.cycles:.1f} %"
+    sign = "\N{PLUS-MINUS SIGN}" if blocks else "+-"
+    return f" {sign} {100 * distance / total.cycles:.1f} %"
 
 
 def functions(trace: Trace, width: int, *, blocks: bool) -> RenderableType:

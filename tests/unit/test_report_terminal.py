@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from mcusim.report import terminal
-from mcusim.report.canvas import bar, open_console, stacked_bar
+from mcusim.report.canvas import LEAST_WIDTH, bar, open_console, stacked_bar
 from mcusim.trace import Exit, Flash, Inferences, Stack, Trace
 
 
@@ -47,6 +47,26 @@ def test_totals_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = re.split(r"\s{2,}", row(text, "1,000,000"))
     assert figures == ["1,000,000", "10.00 ms", "400,000", "250,000", "4.00", "0.25"]
     assert "known to about 1 %" in text
+
+
+def test_totals_are_never_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = example_trace.trace()
+    most = msgspec.structs.replace(trace.totals, cycles=1_234_567_890, instructions=1_123_456_789)
+    large = msgspec.structs.replace(trace, totals=most)
+    for columns in (80, 100):
+        text = plain(large, monkeypatch, columns)
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text.partition("Timing model")[0]
+        for shown in ("1,234,567,890", "1,123,456,789", "250,000", "MACs per cycle"):
+            assert shown in text
+
+
+def test_a_narrow_terminal_gets_whole_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    assert open_console(Terminal()).width == LEAST_WIDTH
 
 
 def test_memory_is_shown_against_the_chip(monkeypatch: pytest.MonkeyPatch) -> None:
