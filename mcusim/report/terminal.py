@@ -86,8 +86,8 @@ def totals(trace: Trace, width: int, *, blocks: bool) -> RenderableType:
 
 
 def uncertainty(trace: Trace, *, blocks: bool) -> str:
-    """How far uncertain rules of the timing model move the cycles, as " ± n %", or " +- n %" where an encoding
-    may not have that; empty if not known."""
+    """How far uncertain rules of the timing model move the cycles, as " ± n %", or as " +- n %" where an
+    encoding may not have that; empty if not known."""
     total = trace.totals
     if not total.cycles_high or not total.cycles:
         return ""
