@@ -7,12 +7,13 @@ and used within it only through its own steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mcusim.compiler import spatial
 from mcusim.compiler.aliases import Aliases, find_aliases
+from mcusim.compiler.distances import grouped_distance
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import Span, row_axis
 from mcusim.compiler.rows import align
@@ -49,15 +50,15 @@ class Overlap:
     """While ``source`` dies and ``target`` is born they may share bytes: ``target`` starts at least
     ``distance`` bytes before ``source``, or exactly ``shift`` bytes behind its first if ``distance`` is None.
     ``costs_cycles``: the operator is faster without it, since rows that are not kept apart go to the kernel
-    in one call. ``few_rows``: a call makes ``ROWS_AHEAD`` rows at most; ``all_rows`` is then the distance at
-    which it makes as many as elsewhere, which is faster."""
+    in one call. ``rows``: a call makes so many at most, unless it is 0; ``faster`` are then overlaps in which
+    it makes more, from the fastest on."""
 
     source: int
     target: int
     distance: int | None
     costs_cycles: bool = False
-    few_rows: bool = False
-    all_rows: int = 0
+    rows: int = 0
+    faster: tuple[Overlap, ...] = ()
     shift: int = 0
 
     def together(self, source: Buffer, target: Buffer) -> int:
@@ -229,18 +230,40 @@ def _rows_ahead(
     """The output as it follows the rows of ``source`` that are no longer needed."""
     depthwise = op.kind is OpKind.DEPTHWISE_CONV_2D
     all_rows = kernel.rows_per_call if kernel else ROWS_AHEAD if depthwise else 1
-    few_rows = all_rows > ROWS_AHEAD
 
-    def ahead(rows_per_call: int) -> Overlap:
-        distance = _distance(graph, ranges, position, op, rows_per_call)
+    def ahead(rows: int) -> Overlap:
+        distance = _distance(graph, ranges, position, op, rows)
         return _ahead(ranges, source, op.outputs[0], distance)
 
-    return replace(
-        ahead(min(all_rows, ROWS_AHEAD)),
-        costs_cycles=kernel is None or kernel.merge_rows or few_rows,
-        few_rows=few_rows,
-        all_rows=ahead(all_rows).distance or 0 if few_rows else 0,
-    )
+    ways = [ahead(all_rows)]
+    if all_rows > ROWS_AHEAD:
+        ways.append(replace(ahead(ROWS_AHEAD), rows=ROWS_AHEAD))
+    if kernel is not None and kernel.grouped_columns and ranges.stage_at(position) is None:
+        ways += (_over_groups(graph, ranges, op, source, kernel, rows) for rows in (ROWS_AHEAD, 1))
+    return _most_saving(ranges, ways, costs_cycles=kernel is None or kernel.merge_rows)
+
+
+def _over_groups(
+    graph: Graph, ranges: LiveRanges, op: Operator, source: int, kernel: LoweredOp, rows: int
+) -> Overlap:
+    """The output over rows and columns that the call itself reads, channels under the same channels."""
+    inside, made = spatial.extent(graph.tensors[source]), spatial.extent(graph.output_of(op))
+    sizes = (inside.height, inside.width), (made.height, made.width)
+    rows = min(rows, kernel.rows_per_call)
+    pixels = grouped_distance(spatial.window_of(op), *sizes, kernel.grouped_columns, rows)
+    overlap = _on(ranges, source, op.outputs[0])
+    return replace(overlap, shift=overlap.shift - pixels * made.channels, rows=rows)
+
+
+def _most_saving(ranges: LiveRanges, ways: Sequence[Overlap], *, costs_cycles: bool) -> Overlap:
+    """The last of ``ways``, fastest first, that needs fewer bytes than all before it, which it remembers."""
+    found: list[Overlap] = []
+    for way in ways:
+        buffers = ranges.buffers[way.source], ranges.buffers[way.target]
+        if not found or way.together(*buffers) < found[-1].together(*buffers):
+            found.append(way)
+    faster = tuple(found[:-1])
+    return replace(found[-1], faster=faster, costs_cycles=costs_cycles or bool(faster))
 
 
 def _stage_overlap(graph: Graph, ranges: LiveRanges, stage: PatchStage, target: Buffer) -> Overlap | None:

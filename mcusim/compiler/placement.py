@@ -71,11 +71,10 @@ def settle(ranges: LiveRanges, placer: Placer | None = None) -> tuple[LiveRanges
 
 
 def _relaxed(ranges: LiveRanges, size: int) -> Iterator[Overlap]:
-    """Overlaps that cost cycles only if their step needs them; all rows of a call if there is room."""
+    """Overlaps that cost cycles only if their step needs them; the fastest for which there is room."""
     for overlap in ranges.overlaps:
         ways: list[tuple[Overlap, ...]] = [()] if overlap.costs_cycles else []
-        if overlap.few_rows:
-            ways.append((replace(overlap, distance=overlap.all_rows, few_rows=False),))
+        ways += ((faster,) for faster in overlap.faster)
         rest = tuple(o for o in ranges.overlaps if o != overlap)
         step = ranges.buffers[overlap.target].first
         fitting = (way for way in ways if step_bytes(replace(ranges, overlaps=rest + way), step) <= size)
@@ -132,7 +131,7 @@ class _Problem:
         self.sizes = {t: align(b.bytes) for t, b in ranges.everything.items()}
         self._overlaps = {(o.source, o.target): o for o in ranges.overlaps}
         overlaps = ranges.overlaps if sources_high else ()
-        self._high = {o.source for o in overlaps if o.distance is not None}
+        self._high = {o.source for o in overlaps if o.distance is not None or o.shift < 0}
         self.neighbours = {
             t: [u for u, other in ranges.everything.items() if u != t and other.meets(b)]
             for t, b in ranges.everything.items()

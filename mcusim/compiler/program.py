@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from mcusim.compiler import lowering, placement, spatial
 from mcusim.compiler.aliases import SLICING
 from mcusim.compiler.exact import place_exactly
-from mcusim.compiler.live_ranges import ROWS_AHEAD, Buffer, LiveRanges, Overlap, Sharing, live_ranges
+from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, Sharing, live_ranges
 from mcusim.compiler.lowering.pooling import over_rows
 from mcusim.compiler.lowering.reduction import mean_of_row, mean_of_rows
 from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
@@ -74,7 +74,7 @@ class Layout:
         """Output rows that one call of the operator's kernel makes."""
         rows = self.lowered[op.index].rows_per_call
         overlap = self._overlap_of(op)
-        return min(rows, ROWS_AHEAD) if overlap is not None and overlap.few_rows else rows
+        return min(rows, overlap.rows) if overlap is not None and overlap.rows else rows
 
     def row_widths(self, position: int, op: Operator) -> tuple[int, int]:
         """The widest input and output rows, in pixels, that the operator's kernel is called with."""
