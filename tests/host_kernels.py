@@ -159,7 +159,9 @@ def run_lowered(
         lowered.pad_left,
         lowered.rows_per_call,
     )
-    size = lowered.scratch_bytes(first.width, rect[3] - rect[2])
+    few_rows = rect[1] - rect[0] <= 2
+    needed = lowered.scratch_in_stream if few_rows else lowered.scratch_bytes
+    size = needed(first.width, rect[3] - rect[2])
     scratch = np.full(size + GUARD_BYTES, GUARD, np.uint8)
     lib.mcu_run(
         ctypes.byref(op),

@@ -146,7 +146,7 @@ class PieceSearch:
     def _scratch_bytes(self, stage: StreamStage) -> int:
         operators = self._graph.operators[stage.first : stage.last + 1]
         known = ((self._lowered.get(op.index), stage.row_widths(self._graph, op)) for op in operators)
-        most = max((lowered.scratch_bytes(*widths) for lowered, widths in known if lowered), default=0)
+        most = max((lowered.scratch_in_stream(*widths) for lowered, widths in known if lowered), default=0)
         return most + (sums_bytes(self._graph, stage) if self._lowered else 0)
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:

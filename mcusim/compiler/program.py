@@ -208,10 +208,11 @@ def _scratch(
         first, last = (stage.first, stage.last) if stage and streamed else (position, position)
         known = found[~first].bytes if ~first in found else 0
         if isinstance(stage, TileStage):
-            widths = (graph.tensors[t].shape[2] for t in (stage.block.source, stage.block.last.outputs[0]))
-            size = tiles[stage.first].scratch_bytes(*widths)
+            size = tiles[stage.first].scratch_bytes(graph)
         else:
-            size = max(known, lowered[op.index].scratch_bytes(*widest.row_widths(position, op)))
+            widths, kernel = widest.row_widths(position, op), lowered[op.index]
+            needed = kernel.scratch_in_stream(*widths) if streamed else kernel.scratch_bytes(*widths)
+            size = max(known, needed)
         if stage is not None and position == stage.last:
             size += sums_bytes(graph, stage)
         if size > 0:

@@ -54,11 +54,13 @@ class TileKernels:
             yield f"{op.index:03d}_begin", self.begin
             yield f"{op.index:03d}_end", self.end
 
-    def scratch_bytes(self, in_width: int, out_width: int) -> int:
-        """The most that a call takes; ``in_width`` is that of the block's input rows."""
-        most = max(lowered.scratch_bytes(in_width, in_width) for lowered in self.expand)
-        most = max(most, *(lowered.scratch_bytes(in_width, out_width) for lowered in self.depthwise))
-        return max(most, *(lowered.scratch_bytes(out_width, out_width) for lowered in self.project))
+    def scratch_bytes(self, graph: Graph) -> int:
+        """The most that a call takes."""
+        ends = self.block.source, self.block.last.outputs[0]
+        in_width, out_width = (graph.tensors[tensor].shape[2] for tensor in ends)
+        most = max(lowered.scratch_in_stream(in_width, in_width) for lowered in self.expand)
+        most = max(most, *(lowered.scratch_in_stream(in_width, out_width) for lowered in self.depthwise))
+        return max(most, *(lowered.scratch_in_stream(out_width, out_width) for lowered in self.project))
 
 
 def tile_kernels(graph: Graph, block: TileBlock, tiles: Sequence[Span], options: Options) -> TileKernels:

@@ -75,8 +75,8 @@ def _scratch_bytes(graph: Graph, search: PieceSearch, stage: TileStage) -> int:
     block, lowered = stage.block, search.known.lowered
     source, target = (graph.tensors[t].shape[2] for t in (block.source, block.last.outputs[0]))
     project = 2 * max(tile.size for tile in stage.tiles) * min(target, 2)
-    expand = lowered[block.expand.index].scratch_bytes(source, source)
-    depthwise = lowered[block.depthwise.index].scratch_bytes(source, target)
+    expand = lowered[block.expand.index].scratch_in_stream(source, source)
+    depthwise = lowered[block.depthwise.index].scratch_in_stream(source, target)
     return max(project, expand, depthwise) + sums_bytes(graph, stage)
 
 

@@ -152,6 +152,7 @@ def _lower_3x3(channels: Sequence[Channel], constants: MatrixConstants, window: 
         pad_left=window.padding.left,
         rows_per_call=MAX_OUT_ROWS if stride == 1 else 1,
         scratch_bytes=_strip_bytes_stride_1 if stride == 1 else _strip_bytes_stride_2,
+        few_rows_scratch=_shallow_strip_bytes if stride == 1 else None,
         grouped_columns=STRIP_COLUMNS,
     )
 
@@ -189,9 +190,13 @@ def _any_parameters(channels: int, constants: MatrixConstants, window: Window) -
     )
 
 
-def _strip_bytes_stride_1(_in_width: int, out_width: int) -> int:
-    deep, shallow = min(out_width, DEEP_COLUMNS), min(out_width, STRIP_COLUMNS)
-    words = max(DEEP * (max(deep, 2) + 2), SHALLOW * (max(shallow, 2) + 2))
+def _strip_bytes_stride_1(in_width: int, out_width: int) -> int:
+    words = DEEP * (max(min(out_width, DEEP_COLUMNS), 2) + 2)
+    return max(MAX_FILLS * FILL_BYTES + TARGET_BYTES + 16 * words, _shallow_strip_bytes(in_width, out_width))
+
+
+def _shallow_strip_bytes(_in_width: int, out_width: int) -> int:
+    words = SHALLOW * (max(min(out_width, STRIP_COLUMNS), 2) + 2)
     return MAX_FILLS * FILL_BYTES + TARGET_BYTES + 16 * words
 
 

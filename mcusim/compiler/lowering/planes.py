@@ -129,6 +129,7 @@ def lower_planes(
         pad_left=window.padding.left,
         rows_per_call=tile.rows,
         scratch_bytes=tile.scratch_bytes,
+        few_rows_scratch=replace(tile, rows=min(tile.rows, 2)).scratch_bytes,
         grouped_columns=tile.columns,
     )
 

@@ -66,6 +66,7 @@ class LoweredOp:
     ``kernel_h`` to ``rows_per_call`` are the fields of ``mcu_op``. Operators that are not spatial see
     a view of one row: FULLY_CONNECTED and SOFTMAX work on one pixel of K channels.
     ``scratch_bytes(in_width, out_width)`` is the scratch of one kernel call over rows of so many pixels.
+    ``few_rows_scratch``: that of a call of one or two rows, where it may be less.
     ``alias_ok``: the output may lie exactly on the input (or on the second input).
     ``merge_rows``: rows are independent of each other and of their borders, so that a contiguous
     tensor of H rows of W pixels may be passed as one row of H * W pixels.
@@ -91,11 +92,16 @@ class LoweredOp:
     pad_left: int
     rows_per_call: int
     scratch_bytes: ScratchBytes
+    few_rows_scratch: ScratchBytes | None = None
     alias_ok: bool = False
     merge_rows: bool = False
     pixels_at_once: int = 0
     grouped_columns: int = 0
     whole_tensors: bool = False
+
+    def scratch_in_stream(self, in_width: int, out_width: int) -> int:
+        """The scratch of a call of one or two rows, as those of streams are."""
+        return (self.few_rows_scratch or self.scratch_bytes)(in_width, out_width)
 
     def initialiser(self, symbols: Mapping[str, str]) -> str:
         """The C initialiser with every constant's name replaced by its C symbol.
