@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
@@ -43,25 +44,31 @@ def shared_rings(
     found = {}
     for position in range(span[0] + 1, span[1]):
         kernel = lowered.get(graph.operators[position].index)
-        source = row_source(graph, position, chunk)
-        if kernel is None or source is None or _maker(graph, source) < span[0]:
+        under = row_source(graph, position, chunk)
+        if kernel is None or not kernel.grouped_columns or under is None or under.maker < span[0]:
             continue
         target = graph.operators[position].outputs[0]
-        widths = [max(span.size for span in geometry.columns[tensor]) for tensor in (source, target)]
+        given, made = geometry.columns[under.tensor], geometry.columns[target]
+        widest = max(columns.size for columns in made)
         lag, left = _padding_before(graph, position)
-        spare = left if widths[1] > kernel.grouped_columns else 0
-        fits = all(
-            made.size <= given.size + spare
-            for given, made in zip(geometry.columns[source], geometry.columns[target], strict=True)
-        )
-        rows = ring_rows(graph, _maker(graph, source), chunk), ring_rows(graph, position, chunk)
-        if kernel.grouped_columns and fits and spare * (rows[0] or 0) < widths[1] * (rows[1] or 0):
-            found[target] = SharedRing(source, lag, spare)
+        spare = left if widest > kernel.grouped_columns else 0
+        fits = all(b.size <= a.size + spare for a, b in zip(given, made, strict=True))
+        if fits and spare * under.rows < widest * under.own_rows:
+            found[target] = SharedRing(under.tensor, lag, spare)
     return found
 
 
+class RowSource(NamedTuple):
+    """The position that makes ``tensor``, and the rows of its ring and of the one that it would save."""
+
+    tensor: int
+    maker: int
+    rows: int
+    own_rows: int
+
+
 @functools.lru_cache(maxsize=4096)
-def row_source(graph: Graph, position: int, chunk: int) -> int | None:
+def row_source(graph: Graph, position: int, chunk: int) -> RowSource | None:
     """The tensor whose rows the operator at ``position`` may write its own over in a stream that makes both;
     None if there is none."""
     op = graph.operators[position]
@@ -77,11 +84,11 @@ def row_source(graph: Graph, position: int, chunk: int) -> int | None:
         return None
     first = _maker(graph, source)
     ends = ring_end(graph, first), ring_end(graph, position)
-    rows = ring_rows(graph, first, chunk), ring_rows(graph, position, chunk)
-    if None in ends or rows[0] is None or rows[1] is None:
+    rows, own_rows = ring_rows(graph, first, chunk), ring_rows(graph, position, chunk)
+    if ends[0] is None or ends[1] is None or rows is None or own_rows is None:
         return None
-    last = max(end for end in ends if end is not None)
-    return source if _plays(graph, (first, last), op, chunk, rows[0]) else None
+    found = RowSource(source, first, rows, own_rows)
+    return found if _plays(graph, (first, max(ends[0], ends[1])), op, chunk, rows) else None
 
 
 def _plays(graph: Graph, span: tuple[int, int], op: Operator, chunk: int, capacity: int) -> bool:
