@@ -1,4 +1,4 @@
-"""Images that several integration tests run."""
+"""Images that several integration tests run, and the two cores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import demo_firmware
 import memory_firmware
 import pytest
+from core_bench import Prefer
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,10 @@ def memory_elf(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], byte
     """The name of a demo of memory_firmware to its ELF."""
     elf = memory_firmware.build(tmp_path_factory.mktemp("memory"))
     return lambda demo: memory_firmware.select(elf, demo)
+
+
+@pytest.fixture(params=["native", "twin"])
+def core(request: pytest.FixtureRequest) -> Prefer:
+    """Which of the two cores counts: the test runs with each."""
+    chosen: Prefer = request.param
+    return chosen

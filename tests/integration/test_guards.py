@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
 
 import memory_firmware
 import pytest
+from core_bench import Prefer
 
 from mcusim.errors import FaultError, McusimError, MemoryLimitError
 from mcusim.simulate import SimulationResult, simulate
 
 CHIP = "stm32f407"
 Demo = Callable[[str], bytes]
-Core = Literal["native", "twin"]
 
 
-@pytest.fixture(params=["native", "twin"])
-def core(request: pytest.FixtureRequest) -> Core:
-    chosen: Core = request.param
-    return chosen
-
-
-def _run(elf: bytes, core: Core, layers: str = ".*value.*|read_.*|write_.*") -> SimulationResult:
+def _run(elf: bytes, core: Prefer, layers: str = ".*value.*|read_.*|write_.*") -> SimulationResult:
     return simulate(elf, CHIP, core=core, layers_regex=layers, max_cycles=300_000)
 
 
@@ -52,7 +45,7 @@ def _run(elf: bytes, core: Core, layers: str = ".*value.*|read_.*|write_.*") -> 
     ],
 )
 def test_refused_accesses(
-    memory_elf: Demo, core: Core, demo: str, error: type[McusimError], sentence: str
+    memory_elf: Demo, core: Prefer, demo: str, error: type[McusimError], sentence: str
 ) -> None:
     result = _run(memory_elf(demo), core)
     assert type(result.error) is error
@@ -62,7 +55,7 @@ def test_refused_accesses(
     assert result.trace.warnings == ()
 
 
-def test_words_need_not_be_aligned_unless_the_firmware_says_so(memory_elf: Demo, core: Core) -> None:
+def test_words_need_not_be_aligned_unless_the_firmware_says_so(memory_elf: Demo, core: Prefer) -> None:
     result = _run(memory_elf("unaligned_word"), core)
     assert result.error is None
     assert result.trace.exit.code == 0
@@ -74,14 +67,14 @@ def test_both_cores_count_up_to_the_refused_access(memory_elf: Demo) -> None:
         assert native.profile.counts == twin.profile.counts
 
 
-def test_null_pointers_may_be_allowed(memory_elf: Demo, core: Core) -> None:
+def test_null_pointers_may_be_allowed(memory_elf: Demo, core: Prefer) -> None:
     result = simulate(memory_elf("null_member"), CHIP, core=core, allow_null=True)
     assert result.error is None
     (warning,) = result.trace.warnings
     assert re.fullmatch(r"value_of \(memory.c:\d+\) uses a null pointer once, first at 0x00000010", warning)
 
 
-def test_code_at_zero_may_read_there(tmp_path_factory: pytest.TempPathFactory, core: Core) -> None:
+def test_code_at_zero_may_read_there(tmp_path_factory: pytest.TempPathFactory, core: Prefer) -> None:
     """Its vector table is there, and so are the constants of its first functions."""
     elf = memory_firmware.build(tmp_path_factory.mktemp("zero"), 0)
     result = simulate(memory_firmware.select(elf, "null_member"), "mps2-an386", core=core)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import pytest
+from core_bench import Prefer
 
 from mcusim.cli.application import invoke
 from mcusim.errors import MemoryLimitError, UsageError
@@ -16,16 +16,9 @@ from mcusim.simulate import SimulationResult, simulate
 
 CHIP = "stm32f407"
 Demo = Callable[[str], bytes]
-Core = Literal["native", "twin"]
 
 
-@pytest.fixture(params=["native", "twin"])
-def core(request: pytest.FixtureRequest) -> Core:
-    chosen: Core = request.param
-    return chosen
-
-
-def _run(elf: bytes, core: Core = "native") -> SimulationResult:
+def _run(elf: bytes, core: Prefer = "native") -> SimulationResult:
     return simulate(elf, CHIP, core=core, max_cycles=300_000)
 
 
@@ -40,7 +33,7 @@ def _check_parts(result: SimulationResult) -> None:
 
 
 @pytest.mark.parametrize("demo", ["heap", "heap_shrinks"])
-def test_the_heap_is_followed_by_its_break(memory_elf: Demo, core: Core, demo: str) -> None:
+def test_the_heap_is_followed_by_its_break(memory_elf: Demo, core: Prefer, demo: str) -> None:
     """1500 bytes are asked for, 1200 given back, and 100 more taken; 200 of what was written are read."""
     result = _run(memory_elf(demo), core)
     assert result.error is None
@@ -50,7 +43,7 @@ def test_the_heap_is_followed_by_its_break(memory_elf: Demo, core: Core, demo: s
     assert simulate(memory_elf(demo), CHIP, memory=False).trace.memory.heap_bytes == 1500
 
 
-def test_an_array_may_be_the_heap(memory_elf: Demo, core: Core) -> None:
+def test_an_array_may_be_the_heap(memory_elf: Demo, core: Prefer) -> None:
     """It no longer counts as static data; the heap is what was written of it, and of that what was read."""
     plain = _run(memory_elf("pool"), core).trace.memory
     named = simulate(memory_elf("pool"), CHIP, core=core, heap="pool").trace.memory
@@ -61,7 +54,7 @@ def test_an_array_may_be_the_heap(memory_elf: Demo, core: Core) -> None:
         simulate(memory_elf("pool"), CHIP, heap="demo_main")
 
 
-def test_threads_have_stacks_of_their_own(memory_elf: Demo, core: Core) -> None:
+def test_threads_have_stacks_of_their_own(memory_elf: Demo, core: Prefer) -> None:
     result = _run(memory_elf("threads"), core)
     assert result.error is None
     main, first, second = result.trace.memory.stacks
@@ -76,7 +69,7 @@ def test_threads_have_stacks_of_their_own(memory_elf: Demo, core: Core) -> None:
     _check_parts(result)
 
 
-def test_what_threads_call_is_theirs(memory_elf: Demo, core: Core) -> None:
+def test_what_threads_call_is_theirs(memory_elf: Demo, core: Prefer) -> None:
     trace = _run(memory_elf("threads"), core).trace
     names = [trace.functions[node.function].name for node in trace.call_tree]
     calls = {
@@ -89,7 +82,7 @@ def test_what_threads_call_is_theirs(memory_elf: Demo, core: Core) -> None:
     assert calls["thread_b", ""] == 1
 
 
-def test_a_jump_back_stays_on_its_stack(memory_elf: Demo, core: Core) -> None:
+def test_a_jump_back_stays_on_its_stack(memory_elf: Demo, core: Prefer) -> None:
     result = _run(memory_elf("longjmp"), core)
     (main,) = result.trace.memory.stacks
     assert main.chain == ("Reset_Handler", "demo_main", "long_jump", "jump_back", *["recurse"] * 5)
@@ -119,7 +112,7 @@ def test_a_jump_back_stays_on_its_stack(memory_elf: Demo, core: Core) -> None:
         ),
     ],
 )
-def test_collisions(memory_elf: Demo, core: Core, demo: str, sentence: str) -> None:
+def test_collisions(memory_elf: Demo, core: Prefer, demo: str, sentence: str) -> None:
     result = _run(memory_elf(demo), core)
     assert type(result.error) is MemoryLimitError
     assert re.fullmatch(sentence, str(result.error)), str(result.error)

@@ -92,12 +92,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return build(SOURCE, tmp_path_factory.mktemp("calls"))
 
 
-@pytest.fixture(params=["native", "twin"])
-def prefer(request: pytest.FixtureRequest) -> Prefer:
-    chosen: Prefer = request.param
-    return chosen
-
-
 def test_call_tree(program: Program, prefer: Prefer) -> None:
     bench = Bench(program, prefer)
     bench.call("calls")

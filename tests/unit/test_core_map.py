@@ -35,12 +35,6 @@ _churned:   str r1,[r0]
 """
 
 
-@pytest.fixture(params=["native", "twin"])
-def prefer(request: pytest.FixtureRequest) -> Prefer:
-    chosen: Prefer = request.param
-    return chosen
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return build(PROGRAM, tmp_path_factory.mktemp("map"))

@@ -49,12 +49,6 @@ SNIPPETS = {
 }
 
 
-@pytest.fixture(params=["native", "twin"])
-def prefer(request: pytest.FixtureRequest) -> Prefer:
-    chosen: Prefer = request.param
-    return chosen
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Every snippet as a function that uses no stack, and what the tests below call."""

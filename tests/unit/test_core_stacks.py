@@ -40,12 +40,6 @@ FRAME = 32
 SPSEL = 2
 
 
-@pytest.fixture(params=["native", "twin"])
-def prefer(request: pytest.FixtureRequest) -> Prefer:
-    chosen: Prefer = request.param
-    return chosen
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return build(SOURCE, tmp_path_factory.mktemp("stacks"))
