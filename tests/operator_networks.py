@@ -332,6 +332,8 @@ def rows_apart(net: RandomNetwork, x: int) -> int:
     parts = [_computed(net, rng.choice(pieces), stored) for _ in range(rng.randint(1, 3))]
     if rng.random() < 0.2:
         parts.append(parts[0])
+    if rng.random() < 0.2:
+        parts.insert(0, net.constant((1, rng.randint(1, 3), *net.shape(x)[2:]), stored))
     return join(net, parts)
 
 

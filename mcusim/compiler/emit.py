@@ -130,21 +130,23 @@ def _whole_layer(program: Program, op: Operator) -> str:
 
 def _tensor_layer(program: Program, op: Operator) -> str:
     number = f"{op.index:03d}"
+    kernel = program.lowered[op.index]
     addresses = [
-        ", ".join(f"{symbol} + {offset}" for symbol, offset in (location_of(program, t) for t in tensors))
+        [f"{symbol} + {offset}" for symbol, offset in (location_of(program, t) for t in tensors)]
         for tensors in (spatial.activations(program.graph, op), op.outputs)
     ]
+    addresses[0] += [_symbol(number, name) for name in kernel.further_inputs]
     pixels = [
         size.height * size.width
         for size in (spatial.extent(program.graph.tensors[t]) for t in (op.inputs[0], op.outputs[0]))
     ]
     return (
-        f"static const int8_t *const in_{number}[] = {{{addresses[0]}}};\n"
-        f"static int8_t *const out_{number}[] = {{{addresses[1]}}};\n"
+        f"static const int8_t *const in_{number}[] = {{{', '.join(addresses[0])}}};\n"
+        f"static int8_t *const out_{number}[] = {{{', '.join(addresses[1])}}};\n"
         f"static const mcu_rows rows_{number} = {{.in = in_{number}, .out = out_{number}, .rows = 1, "
         f".in_width = {pixels[0]}, .out_width = {pixels[1]}, .scratch = {scratch_of(program, op)}}};\n\n"
         f"MCU_LAYER void {layer_symbol(op)}(void) {{\n"
-        f"    {program.lowered[op.index].kernel}(&params_{number}, &rows_{number});\n}}"
+        f"    {kernel.kernel}(&params_{number}, &rows_{number});\n}}"
     )
 
 

@@ -188,6 +188,19 @@ def test_joining_and_splitting(data: st.DataObject, axis: int, sizes: list[int],
 
 
 @EXAMPLES
+@given(st.data(), st.integers(1, 3), extents, extents, seeds)
+def test_joining_a_constant(data: st.DataObject, axis: int, given_size: int, held: int, seed: int) -> None:
+    shape = [1, data.draw(extents), data.draw(extents), data.draw(channels)]
+    whole = activation(data, [*shape[:axis], given_size + held, *shape[axis + 1 :]])
+    source = alike(whole, [*shape[:axis], given_size, *shape[axis + 1 :]])
+    values = random(seed + 1, [*shape[:axis], held, *shape[axis + 1 :]])
+    constant = StoredTensor(values.shape, INT8, whole.scales, whole.zero_points, values)
+    options = ("ConcatenationOptions", {"Axis": axis})
+    join = StoredOperator(BuiltinOperator.CONCATENATION, (1, 0), (2,), options)
+    check([source, constant, whole], join, {0: random(seed, source.shape)})
+
+
+@EXAMPLES
 @given(st.data(), st.integers(1, 3), st.integers(1, 4), channels, seeds)
 def test_split(data: st.DataObject, axis: int, count: int, size: int, seed: int) -> None:
     shape = [1, data.draw(extents), data.draw(extents), data.draw(channels)]

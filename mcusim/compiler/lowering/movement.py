@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -118,14 +118,13 @@ _BOXES: dict[OpKind, Callable[[Graph, Operator], list[Box]]] = {
 
 def lower_movement(graph: Graph, op: Operator) -> LoweredOp:
     """TRANSPOSE by any permutation and STRIDED_SLICE with any steps that come down to three dimensions,
-    CONCATENATION of activations and SPLIT along any dimension into pieces of any size.
+    CONCATENATION, also of constants, and SPLIT along any dimension into pieces of any size.
 
-    Raises UnsupportedError for more dimensions, or a constant that is joined.
+    Raises UnsupportedError for more dimensions.
     """
-    if op.kind is OpKind.CONCATENATION and any(graph.tensors[index].is_constant for index in op.inputs):
-        raise UnsupportedError(f"operator {op.index} ({op.kind}) joins a constant")
     words: list[int] = []
     boxes = boxes_of(graph, op)
+    inputs, joined_constants = _sources(graph, op)
     for box in boxes:
         dimensions = joined(box.dimensions)
         missing = BOX_DIMENSIONS - len(dimensions)
@@ -135,7 +134,19 @@ def lower_movement(graph: Graph, op: Operator) -> LoweredOp:
                 f"and the kernel has {BOX_DIMENSIONS}"
             )
         padded = (*[Dimension(1, 0, 0)] * missing, *dimensions)
-        words += [box.source, box.target, box.first_in, box.first_out]
+        words += [inputs[box.source], box.target, box.first_in, box.first_out]
         words += [value for values in zip(*padded, strict=True) for value in values]
-    constant = Constant("boxes", np.array(words, "<i4").tobytes(), 4, "int32_t")
-    return tensorwise("mcu_move", f"{{.boxes = $boxes, .count = {len(boxes)}}}", constants=(constant,))
+    constants = (Constant("boxes", np.array(words, "<i4").tobytes(), 4, "int32_t"), *joined_constants)
+    moved = tensorwise("mcu_move", f"{{.boxes = $boxes, .count = {len(boxes)}}}", constants=constants)
+    return replace(moved, further_inputs=tuple(constant.name for constant in joined_constants))
+
+
+def _sources(graph: Graph, op: Operator) -> tuple[dict[int, int], tuple[Constant, ...]]:
+    """Where the kernel finds the input at each position, activations first and constants behind them, and
+    what these hold."""
+    data = [graph.tensors[index].data for index in op.inputs]
+    held = [(position, values) for position, values in enumerate(data) if values is not None]
+    fixed = [position for position, _ in held]
+    order = [position for position in range(len(op.inputs)) if position not in fixed] + fixed
+    constants = (Constant(f"input_{position}", values.tobytes(), 4, "int8_t") for position, values in held)
+    return {position: place for place, position in enumerate(order)}, tuple(constants)

@@ -77,7 +77,7 @@ class LoweredOp:
     channels of a pixel, in calls of one or two rows; 0 if it does not keep to that.
     ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
     that the operator reads and of all its outputs, as if each were one row of pixels; the geometry means
-    nothing.
+    nothing. ``further_inputs``: names of constants whose addresses follow those of the activations.
     """
 
     kernel: str
@@ -98,6 +98,7 @@ class LoweredOp:
     pixels_at_once: int = 0
     grouped_columns: int = 0
     whole_tensors: bool = False
+    further_inputs: tuple[str, ...] = ()
 
     def scratch_in_stream(self, in_width: int, out_width: int) -> int:
         """The scratch of a call of one or two rows, as those of streams are."""
