@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mcusim.network.graph import Graph
 
 INFERENCES = 8
-SEED = 0
 
 
 def effect(elf: Path, graph: Graph, chip: Chip, inputs: Sequence[Array] | None) -> str:
@@ -26,10 +25,11 @@ def effect(elf: Path, graph: Graph, chip: Chip, inputs: Sequence[Array] | None) 
     """
     import numpy as np
 
+    from mcusim.cli.subjects import default_inputs
     from mcusim.network import executor
     from mcusim.simulate import simulate
 
-    arrays = list(inputs) if inputs is not None else _random_inputs(graph)
+    arrays = list(inputs) if inputs is not None else default_inputs(elf, INFERENCES)
     if len(arrays) % len(graph.inputs):
         raise InputError(
             f"{graph.name} has {len(graph.inputs)} inputs an inference, {len(arrays)} were given"
@@ -51,11 +51,3 @@ def effect(elf: Path, graph: Graph, chip: Chip, inputs: Sequence[Array] | None) 
         f"Rounded once, {share:.2%} of the outputs of {runs} on {kind} inputs differ, "
         f"by at most {differences.max()}"
     )
-
-
-def _random_inputs(graph: Graph) -> list[Array]:
-    import numpy as np
-
-    generator = np.random.default_rng(SEED)
-    shapes = [graph.tensors[index].shape for index in graph.inputs] * INFERENCES
-    return [generator.integers(-128, 128, shape, dtype=np.int8) for shape in shapes]

@@ -156,11 +156,11 @@ def _simulate(image: Path, chip: Chip, inputs: Sequence[Array] | None) -> Outcom
     return Outcome(result.trace, result.outputs[0] if result.outputs else None)
 
 
-def default_inputs(image: Path) -> list[Array]:
+def default_inputs(image: Path, inferences: int = 1) -> list[Array]:
     """Pseudo-random values, always the same, for every input of the network in ``image``; none without a
     network."""
     from mcusim.image import load
     from mcusim.machine.ports import pseudo_random_inputs
 
     section = load(image).layers
-    return [] if section is None else pseudo_random_inputs(section.inputs)
+    return [] if section is None else pseudo_random_inputs(section.inputs, inferences)

@@ -64,10 +64,15 @@ def _text(shape: Sequence[int]) -> str:
     return "x".join(str(size) for size in shape) or "a scalar"
 
 
-def pseudo_random_inputs(ports: Sequence[TensorPort]) -> list[Array]:
-    """An array for each of ``ports``; always the same for the same shapes."""
+def pseudo_random_inputs(ports: Sequence[TensorPort], inferences: int = 1) -> list[Array]:
+    """An array for each of ``ports``, of one inference after the other; always the same for the same
+    shapes."""
     generator = np.random.default_rng(SEED)
-    return [generator.integers(-128, 128, port.shape, dtype=np.int8).astype(port.dtype) for port in ports]
+    return [
+        generator.integers(-128, 128, port.shape, dtype=np.int8).astype(port.dtype)
+        for _ in range(inferences)
+        for port in ports
+    ]
 
 
 def camera_port(image: Image) -> TensorPort | None:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from mcusim import chips
 from mcusim.chips import Chip
 from mcusim.compiler.analysis import mac_factor
@@ -22,6 +20,7 @@ from mcusim.compiler.partition import BANDS, cycles, find_pieces, front, stages_
 from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule
 from mcusim.errors import FitError
+from mcusim.machine.ports import pseudo_random_inputs
 from mcusim.network.graph import Graph
 from mcusim.parallel import run_all
 from mcusim.simulate import SimulationResult, simulate
@@ -107,12 +106,9 @@ def _verify(task: tuple[Graph, Chip, Point]) -> Point:
 
 def _run(graph: Graph, schedule: Schedule, chip: Chip) -> SimulationResult:
     """One inference over pseudo-random inputs, always the same."""
-    generator = np.random.default_rng(0)
-    shapes = [graph.tensors[index].shape for index in graph.inputs]
-    inputs = [generator.integers(-128, 128, shape, dtype=np.int8) for shape in shapes]
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         built = build(graph, schedule, chip, out=Path(folder) / "firmware.elf")
-        result = simulate(built.elf, chip, inputs=inputs)
+        result = simulate(built.elf, chip, inputs=pseudo_random_inputs(built.section.inputs))
     if result.error is not None:
         raise result.error
     return result
