@@ -81,12 +81,12 @@ def stage_cycles(
     """The operators of a stage that runs in pieces, from what each costs as a whole; both mappings are by
     operator index, and ``lowered`` may lack some or all."""
     return sum(
-        _piecewise_cycles(graph, stage, op, whole[op.index], lowered.get(op.index))
+        operator_cycles_in(graph, stage, op, whole[op.index], lowered.get(op.index))
         for op in graph.operators[stage.first : stage.last + 1]
     )
 
 
-def _piecewise_cycles(
+def operator_cycles_in(
     graph: Graph, stage: PatchStage, op: Operator, whole: float, lowered: LoweredOp | None
 ) -> float:
     """One operator of a stage: what is computed twice, narrow rows, more calls, and single rows where a pair

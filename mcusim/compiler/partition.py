@@ -25,7 +25,7 @@ from mcusim.network.graph import Graph
 SLACK = 0.03
 """Share of the least arena that the schedule ``stream`` may spend on speed."""
 
-BANDS = (2, 3, 4, 5, 6, 8)
+BANDS = (2, 3, 4, 5, 6, 8, 9, 10, 12, 14)
 """Numbers of bands that a search tries."""
 
 _TIE = 1e-9

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
-from mcusim.compiler.cycle_model import stage_cycles
+from mcusim.compiler.cycle_model import operator_cycles_in, stage_cycles
 from mcusim.compiler.in_place import shared_rings
 from mcusim.compiler.live_ranges import Buffer, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
@@ -52,6 +52,16 @@ class Piece:
     channels: int = 0
 
 
+@dataclass(frozen=True)
+class _Share:
+    """What one operator of a stream adds to its bytes, scratch, cycles and MACs."""
+
+    ring: int
+    scratch: int
+    cycles: float
+    macs: int
+
+
 class PieceSearch:
     """What is needed again and again: live ranges layer by layer, rings, cycles. ``most``: what a network
     needs layer by layer, above which no stream is worth a look; found out unless it is given. ``start``:
@@ -67,6 +77,7 @@ class PieceSearch:
         self._lowered = known.lowered
         self._ranges = layout_of(graph, layer, lowered=known.lowered).ranges
         self._cycles = {**known.cycles, **dict.fromkeys(self._ranges.aliases.free, 0.0)}
+        self._shares: dict[tuple[int, int, int, int, bool], _Share] = {}
         self._geometries: dict[tuple[int, int], PatchGeometry] = {}
         self._rings: dict[tuple[int, int], tuple[int, int, int] | None] = {}
         steps = range(len(graph.operators))
@@ -110,19 +121,23 @@ class PieceSearch:
             if count > spatial.extent(self._graph.tensors[made]).width:
                 return
             stage = self._stage(first, last, chunk, count)
-            needed = self.needed_bytes(stage, self._scratch_bytes(stage))
+            shares = [self._share(stage, position) for position in range(first, last + 1)]
+            scratch = max(share.scratch for share in shares)
+            scratch += sums_bytes(self._graph, stage) if self._lowered else 0
+            rings = sum(share.ring for share in shares[:-1])
+            needed = self.bytes_beside(stage) + rings + align(scratch)
             if needed < least:
                 least = needed
-                yield self.piece(stage, needed, bands=count)
+                cycles, computed = sum(s.cycles for s in shares), sum(s.macs for s in shares)
+                yield Piece(first, last, chunk, count, needed, cycles, computed)
 
-    def needed_bytes(self, stage: StreamStage, scratch: int) -> int:
-        """What is in the arena while a stage runs; ``scratch``: bytes of its kernels and sums."""
+    def bytes_beside(self, stage: StreamStage) -> int:
+        """What is in the arena while a stage runs, without the stage's own rings and scratch."""
         graph = self._graph
         there = [b for b in self._ranges.buffers.values() if _is_there(graph, b, stage.first)]
-        operators = graph.operators[stage.first : stage.last + 1]
-        output = self._ranges.buffers[self._ranges.aliases.roots[operators[-1].outputs[0]]]
-        size = sum(align(buffer.bytes) for buffer in {*there, output}) + align(scratch)
-        size += stage.ring_bytes(graph)
+        made = graph.operators[stage.last].outputs[0]
+        output = self._ranges.buffers[self._ranges.aliases.roots[made]]
+        size = sum(align(buffer.bytes) for buffer in {*there, output})
         if stage.bands == 1 and output not in there:
             dying = [b for b in there if b.last <= stage.last]
             overlaps = stage_overlaps(graph, self._ranges, stage, dying)
@@ -131,23 +146,35 @@ class PieceSearch:
 
     def piece(self, stage: StreamStage, needed: int, *, bands: int, channels: int = 0) -> Piece:
         """A stage that needs so many bytes; ``bands`` are horizontal ones of tiles with ``channels``."""
-        graph = self._graph
+        operators = self._graph.operators[stage.first : stage.last + 1]
         return Piece(
             first=stage.first,
             last=stage.last,
             chunk=stage.chunk,
             bands=bands,
             bytes=needed,
-            cycles=stage_cycles(graph, stage, self._cycles, self._lowered),
-            macs=sum(operator_macs(graph, op, stage) for op in graph.operators[stage.first : stage.last + 1]),
+            cycles=stage_cycles(self._graph, stage, self._cycles, self._lowered),
+            macs=sum(operator_macs(self._graph, op, stage) for op in operators),
             channels=channels,
         )
 
-    def _scratch_bytes(self, stage: StreamStage) -> int:
-        operators = self._graph.operators[stage.first : stage.last + 1]
-        known = ((self._lowered.get(op.index), stage.row_widths(self._graph, op)) for op in operators)
-        most = max((lowered.scratch_in_stream(*widths) for lowered, widths in known if lowered), default=0)
-        return most + (sums_bytes(self._graph, stage) if self._lowered else 0)
+    def _share(self, stage: StreamStage, position: int) -> _Share:
+        """One operator's part of a stream: it depends on where the stream ends, but on where it begins only
+        if the operator's input comes from there."""
+        op = self._graph.operators[position]
+        source = spatial.activations(self._graph, op)[0]
+        key = position, stage.last, stage.chunk, stage.bands, source in stage.rings
+        if key not in self._shares:
+            lowered, tensor = self._lowered.get(op.index), op.outputs[0]
+            ring = align(stage.buffer_bytes(self._graph, tensor)) if tensor in stage.rings else 0
+            widths = stage.row_widths(self._graph, op)
+            self._shares[key] = _Share(
+                ring=ring,
+                scratch=lowered.scratch_in_stream(*widths) if lowered else 0,
+                cycles=operator_cycles_in(self._graph, stage, op, self._cycles[op.index], lowered),
+                macs=operator_macs(self._graph, op, stage),
+            )
+        return self._shares[key]
 
     def _stage(self, first: int, last: int, chunk: int, bands: int) -> StreamStage:
         capacities = {

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from mcusim.compiler import spatial
 from mcusim.compiler.pieces import Piece, PieceSearch
+from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import Stage
 from mcusim.compiler.stages import TileStage, sums_bytes, tile_stage
 from mcusim.compiler.tiles import CHANNEL_BLOCK, TileBlock, expanded_channels, tile_block
@@ -65,7 +66,8 @@ def _pieces(graph: Graph, search: PieceSearch, first: int, block: TileBlock) -> 
             for chunk in (1, 2) if pairs else (1,):
                 wanted = Stage(first=0, last=0, mode="ctile", channels=channels, bands=bands, chunk=chunk)
                 stage = tile_stage(graph, first, operators, wanted)
-                needed = search.needed_bytes(stage, _scratch_bytes(graph, search, stage))
+                rings = sum(align(stage.buffer_bytes(graph, tensor)) for tensor in stage.rings)
+                needed = search.bytes_beside(stage) + rings + align(_scratch_bytes(graph, search, stage))
                 if needed < search.most:
                     yield search.piece(stage, needed, bands=bands, channels=channels)
 
