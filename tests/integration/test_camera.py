@@ -193,6 +193,6 @@ def test_commands_take_a_camera(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     shown = capsys.readouterr().out
     assert "the image from a camera" in shown
     assert "ring of 4 of 20 rows" in shown
-    assert invoke(["compare", f"{NETWORK}@stream", f"{NETWORK}@front", *asked]) == 0
+    assert invoke(["compare", f"{NETWORK}@stream", f"{NETWORK}@auto", *asked]) == 0
     assert invoke(["build", NETWORK, "-s", "layer", *asked, "-o", elf, "--force"]) == ScheduleError.exit_code
     assert "a camera delivers every line once" in capsys.readouterr().err
