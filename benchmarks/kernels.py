@@ -1,11 +1,9 @@
 """Cycles of every kernel on every shape of the reference networks, beside the bound that it aims at.
 
-Run: MCUSIM_MODELS=... python benchmarks/kernels.py [MODEL...]
+Run: MCUSIM_MODELS=... python benchmarks/kernels.py [MODEL...]; --write docs/kernels.md writes the document.
 
-A bound counts the instructions that the kernel's schedule cannot do without (loads, multiplications,
-requantisation, as stated in the head of its source) and leaves out loops, calls, borders and instruction
-fetch. The last column is the share of the measured cycles that it explains. Code is that of the kernel's own
-function; loops that several kernels call count in the total.
+A bound counts the instructions that the kernel's schedule cannot do without (kernel_bounds.py); "left" is the
+share of the cycles that it does not explain. Code: bytes of the kernel and of what it calls.
 """
 
 from __future__ import annotations
@@ -14,16 +12,18 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from mcusim import chips, network
+from kernel_bounds import Bound, Work, kernel_of
+
+from mcusim import chips, image, network
 from mcusim.compiler.build import build
 from mcusim.compiler.lowering import LoweredOp, Options, lower
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.geometry import macs
-from mcusim.network.graph import Graph, Operator
+from mcusim.network.graph import Graph, Operator, OpKind
 from mcusim.network.prune import prune
 from mcusim.simulate import simulate
 
@@ -41,73 +41,109 @@ MODELS = (
 
 
 @dataclass(frozen=True)
-class Work:
-    """What an operator has to do: elements in and out, multiply-accumulates, pixels out, and whether its
-    outputs take two roundings."""
+class Row:
+    """An operator as it ran: its kernel, [height, width, channels] in and out, window, cycles, and the bytes
+    of code of its kernel."""
 
-    inputs: int
-    outputs: int
-    macs: int
-    pixels: int
-    rounds_twice: bool
+    index: int
+    kind: OpKind
+    kernel: str
+    shape_in: str
+    shape_out: str
+    window: tuple[int, int]
+    stride: int
+    cycles: int
+    code_bytes: int
+    work: Work
+
+    @property
+    def bound(self) -> Bound | None:
+        bound = kernel_of(self.kernel).bound
+        return bound(self.work) if bound is not None else None
+
+    @property
+    def rate(self) -> float:
+        """Multiply-accumulates a cycle."""
+        return self.work.macs / self.cycles
+
+    def cells(self) -> tuple[str, ...]:
+        """What a table shows of it, from the kernel's name on."""
+        bound = self.bound
+        parts = ["-"] * 5
+        if bound is not None:
+            figures = (bound.inputs, bound.loads, bound.multiplies, bound.requantisation)
+            parts = [f"{figure / self.cycles:.0%}" for figure in figures]
+            parts.append(f"{1 - bound.cycles / self.cycles:.0%}")
+        return (
+            self.kernel.removeprefix("mcu_"),
+            self.shape_in,
+            self.shape_out,
+            f"{self.cycles:,}",
+            f"{self.rate:.2f}" if self.work.macs else "-",
+            f"{self.cycles / self.work.outputs:.1f}",
+            *parts,
+            f"{self.code_bytes:,}",
+        )
 
 
-def matrix_bound(work: Work) -> float:
-    """gemm.c: 15 cycles for 16 MACs of pixel pairs, 19 of single pixels; 4 or 8 for an output's rounding."""
-    step = 15 if work.pixels > 1 else 19
-    return work.macs * step / 16 + work.outputs * (8 if work.rounds_twice else 4)
+HEAD = (
+    *("kernel", "in", "out", "cycles", "MAC/c", "c/output"),
+    *("inputs", "loads", "MACs", "requant", "left", "code"),
+)
+WIDTHS = (21, 12, 12, 11, 6, 9, 7, 6, 6, 8, 6, 6)
 
 
-def planes_bound(size: int, stride: int) -> float:
-    """depthwise_planes.c, an output: 8 cycles a tap of five outputs and pair of rows and 4 of first columns,
-    36 of requantisation and stores; 2 cycles an element of the strip."""
-    pairs = (size + 1) // 2
-    return (pairs * (8 * size + 4 * stride) + 36) / 5 + 2 * stride**2
+@dataclass(frozen=True)
+class Run:
+    """A network layer by layer: its operators, and the whole."""
 
-
-BOUNDS: dict[str, Callable[[Work], float]] = {
-    "mcu_conv": matrix_bound,
-    "mcu_conv_1x1": matrix_bound,
-    "mcu_depthwise_3x3_s1": lambda work: work.outputs * 20.0,
-    "mcu_depthwise_3x3_s2": lambda work: work.outputs * 35.0,
-    "mcu_depthwise_5x5_s1": lambda work: work.outputs * planes_bound(5, 1),
-    "mcu_depthwise_5x5_s2": lambda work: work.outputs * planes_bound(5, 2),
-    "mcu_depthwise_7x7_s1": lambda work: work.outputs * planes_bound(7, 1),
-    "mcu_depthwise_7x7_s2": lambda work: work.outputs * planes_bound(7, 2),
-    "mcu_add_linear": lambda work: work.outputs * 6.5,
-    "mcu_average_pool": lambda work: work.inputs * 1.3,
-    "mcu_max_pool": lambda work: work.inputs * 1.5,
-}
+    name: str
+    rows: tuple[Row, ...]
+    cycles: int
+    code_bytes: int
+    flash_bytes: int
 
 
 def work_of(graph: Graph, op: Operator, lowered: LoweredOp) -> Work:
     output = graph.output_of(op)
+    window = op.attributes.window
     return Work(
         inputs=graph.input_of(op).elements,
         outputs=output.elements,
         macs=macs(graph, op),
         pixels=output.elements // output.shape[-1],
-        rounds_twice="mcu_one_twice" in lowered.params,
+        window_rows=window.kernel_h if window else 1,
+        rounds_twice="mcu_one_twice" in lowered.params or ".once = 0" in lowered.params,
     )
 
 
-def line(graph: Graph, op: Operator, cycles: int, code: Mapping[str, int], options: Options) -> str:
-    """One row of the table; ``code``: bytes by function."""
-    lowered = lower(graph, op, options)
-    kernel, work = lowered.kernel, work_of(graph, op, lowered)
-    shape = "x".join(map(str, graph.input_of(op).shape[1:]))
-    result = "x".join(map(str, graph.output_of(op).shape[1:]))
-    rate = f"{work.macs / cycles:.2f}" if work.macs else "-"
-    bound = BOUNDS[kernel](work) if kernel in BOUNDS else None
-    share = f"{bound:>12,.0f} {bound / cycles:>6.0%}" if bound is not None else f"{'-':>12} {'-':>6}"
-    return (
-        f"{op.index:>4} {kernel:<22} {shape:>12} {result:>12} {cycles:>12,} {rate:>6} "
-        f"{cycles / work.outputs:>9.1f} {share} {code[kernel]:>6,}"
+def row(graph: Graph, op: Operator, options: Options, cycles: int, code: Counter[str]) -> Row:
+    lowered, window = lower(graph, op, options), op.attributes.window
+    return Row(
+        index=op.index,
+        kind=op.kind,
+        kernel=lowered.kernel,
+        shape_in="x".join(map(str, graph.input_of(op).shape[1:])),
+        shape_out="x".join(map(str, graph.output_of(op).shape[1:])),
+        window=(window.kernel_h, window.kernel_w) if window else (1, 1),
+        stride=window.stride_h if window else 1,
+        cycles=cycles,
+        code_bytes=sum(code[source] for source in kernel_of(lowered.kernel).sources),
+        work=work_of(graph, op, lowered),
     )
 
 
-def table(model: Path, options: Options, *, pruned: bool) -> list[str]:
-    """All operators of a network, layer by layer, and its total."""
+def code_by_source(elf: image.Image) -> Counter[str]:
+    """Bytes of linked functions by the source file they are defined in, without its ending."""
+    sizes: Counter[str] = Counter()
+    for function in elf.functions:
+        file, _ = elf.lines.at(function.start)
+        sizes[PurePosixPath(file).stem] += function.end - function.start
+    return sizes
+
+
+def measure(model: Path, options: Options, *, pruned: bool = False) -> Run:
+    """Build a network layer by layer and run it; raises SystemExit if it fails."""
     graph = network.load(model)
     if pruned:
         graph = prune(graph).graph
@@ -115,19 +151,36 @@ def table(model: Path, options: Options, *, pruned: bool) -> list[str]:
         out = Path(folder) / "network.elf"
         built = build(graph, parse_spec("layer", graph), chips.load(CHIP), out=out, options=options)
         result = simulate(built.elf, CHIP, memory=False)
+        code = code_by_source(image.load(built.elf))
     if result.error is not None:
         raise SystemExit(f"{model.name}: {result.error}")
     cycles = {layer.index: layer.cycles for layer in result.trace.layers}
-    firmware = result.trace.firmware
-    symbols = firmware.flash.symbols if firmware.flash else ()
-    code = {symbol.name: symbol.bytes for symbol in symbols if symbol.part == "text"}
-    rows = [line(graph, op, cycles[op.index], code, options) for op in graph.operators if op.index in cycles]
-    total = result.trace.totals.cycles
-    return [
-        *rows,
-        f"     {graph.name}: {total / 1e6:.3f} Mcycles, {firmware.text_bytes:,} bytes of code, "
-        f"{firmware.flash_bytes:,} of flash",
-    ]
+    operators = [op for op in graph.operators if cycles.get(op.index)]
+    return Run(
+        graph.name,
+        tuple(row(graph, op, options, cycles[op.index], code) for op in operators),
+        result.trace.totals.cycles,
+        result.trace.firmware.text_bytes,
+        result.trace.firmware.flash_bytes,
+    )
+
+
+def line(cells: tuple[str, ...]) -> str:
+    """Names to the left, figures to the right."""
+    name, *figures = cells
+    padded = [f"{figure:>{width}}" for figure, width in zip(figures, WIDTHS[1:], strict=True)]
+    return " ".join([f"{name:<{WIDTHS[0]}}", *padded])
+
+
+def report(run: Run) -> str:
+    """All operators of a network, and its total."""
+    return "\n".join(
+        [
+            *(f"{each.index:>4} {line(each.cells())}" for each in run.rows),
+            f"     {run.name}: {run.cycles / 1e6:.3f} Mcycles, {run.code_bytes:,} bytes of code, "
+            f"{run.flash_bytes:,} of flash\n",
+        ]
+    )
 
 
 def main() -> int:
@@ -136,19 +189,22 @@ def main() -> int:
     parser.add_argument("--optimise", choices=("speed", "size"), default="speed")
     parser.add_argument("--rounding", choices=("double", "single"), default="double")
     parser.add_argument("--prune", action="store_true", help="without the channels that carry nothing")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also as docs/kernels.md")
     arguments = parser.parse_args()
     options = Options(arguments.optimise, arguments.rounding)
     folder = os.environ.get("MCUSIM_MODELS")
     if not folder:
         sys.stderr.write("set MCUSIM_MODELS to the folder of reference networks\n")
         return 2
-    sys.stdout.write(
-        f"{'op':>4} {'kernel':<22} {'in':>12} {'out':>12} {'cycles':>12} {'MAC/c':>6} {'c/output':>9} "
-        f"{'bound':>12} {'share':>6} {'code':>6}\n"
-    )
+    sys.stdout.write(f"  op {line(HEAD)}\n")
+    runs = []
     for name in arguments.models:
-        rows = table(Path(folder) / f"{name}.tflite", options, pruned=arguments.prune)
-        sys.stdout.write("\n".join([*rows, ""]))
+        runs.append(measure(Path(folder) / f"{name}.tflite", options, pruned=arguments.prune))
+        sys.stdout.write(report(runs[-1]))
+    if arguments.write is not None:
+        from kernels_document import document
+
+        arguments.write.write_text(document(runs), encoding="utf-8")
     return 0
 
 

@@ -63,6 +63,7 @@ class McuOp(ctypes.Structure):
 class McuView(ctypes.Structure):
     _fields_ = [
         ("base", ctypes.c_void_p),
+        ("pitch", ctypes.c_int32),
         *[(name, ctypes.c_int16) for name in ("y0", "height", "x0", "width", "channels", "capacity")],
     ]
 
@@ -135,7 +136,7 @@ def as_image(tensor: Int8Array) -> Int8Array:
 
 def view_of(image: Int8Array) -> McuView:
     height, width, channels = image.shape
-    return McuView(image.ctypes.data, 0, height, 0, width, channels, height)
+    return McuView(image.ctypes.data, width * channels, 0, height, 0, width, channels, height)
 
 
 def run_lowered(

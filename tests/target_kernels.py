@@ -58,7 +58,9 @@ def blob(toolchain_name: str) -> Blob:
     """All kernels, linked by a toolchain; raises ToolchainError where it is missing."""
     toolchain = toolchains.find(toolchain_name)
     sources = [
-        s for s in firmware.sources(toolchain) if s.path.parent.name != "boot" or s.path.stem == "memory"
+        s
+        for s in firmware.sources(toolchain)
+        if s.path.parent.name != "boot" or s.path.stem in {"camera", "memory"}
     ]
     objects = toolchains.compile_all(toolchain, sources)
     folder = Path(tempfile.mkdtemp(prefix="mcusim-target-"))
@@ -131,7 +133,7 @@ def run_images(
 
 def _view(address: int, shape: tuple[int, ...]) -> bytes:
     height, width, channels = shape
-    return struct.pack("<I6h", address, 0, height, 0, width, channels, height)
+    return struct.pack("<Ii6h", address, width * channels, 0, height, 0, width, channels, height)
 
 
 def _operator(lowered: LoweredOp, linked: Blob, memory: Memory) -> bytes:

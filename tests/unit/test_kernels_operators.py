@@ -85,7 +85,7 @@ def test_depthwise_3x3(
         rng, OpKind.DEPTHWISE_CONV_2D, weights, window, (height, width, channels), activation, 9
     )
     lowered = check_against_executor(graph, [random_image(rng, (1, height, width, channels))])
-    assert lowered.kernel == f"mcu_depthwise_3x3_s{stride}"
+    assert lowered.kernel.removesuffix("_once") == f"mcu_depthwise_3x3_s{stride}"
 
 
 @given(
@@ -108,7 +108,8 @@ def test_depthwise_with_large_squares(
     weights = rng.integers(-127, 128, (1, size, size, 4 * blocks), np.int8)
     graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, shape, activation, size * size)
     lowered = check_against_executor(graph, [random_image(rng, (1, *shape))])
-    assert lowered.kernel in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
+    plain = lowered.kernel.removesuffix("_once")
+    assert plain in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mcusim.compiler.lowering.once import (
     COARSE,
+    DEPTHWISE,
     FINE,
     Kind,
     Lane,
@@ -19,7 +20,7 @@ from mcusim.compiler.lowering.once import (
 )
 from mcusim.network.quantise import MatrixConstants, multiply_by_quantised_multiplier
 
-LANES = [lane for kind in (FINE, COARSE) for lane in (kind.low, kind.high)]
+LANES = [lane for kind in (FINE, COARSE) for lane in (kind.low, kind.high)] + [DEPTHWISE.low]
 MANTISSAS = st.integers(1 << 30, (1 << 31) - 1)
 
 

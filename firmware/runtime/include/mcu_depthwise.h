@@ -86,12 +86,62 @@ static inline int32_t mcu_less_zero(const mcu_depthwise_params *p) {
     return mcu_pkhbt(zero, zero);
 }
 
-/* Requantise and saturate a doubled accumulator. */
+/* Requantise and saturate a doubled accumulator, with two roundings for any activation. */
+static inline int8_t mcu_output_twice(int32_t doubled, const mcu_scale *scale) {
+    const int32_t offset = mcu_add(scale->offset, doubled >> 31);
+    return (int8_t)mcu_ssat8(mcu_smmlar(doubled, scale->multiplier, offset) >> scale->exponent);
+}
+
+/* With one, where the lowering has found constants that give the same outputs for every accumulator: the
+ * shift is 3 and comes with the saturation, the bias has a part of its own. */
+static inline int8_t mcu_output_once(int32_t doubled, const mcu_scale *scale) {
+    return (int8_t)mcu_ssat8(mcu_smmla(doubled, scale->multiplier, scale->offset) >> 3);
+}
+
+#if MCU_TARGET
+/* clang-format off */
+
+/* From the doubled accumulators r4 to r7 to saturated outputs: multiplier in r2, offset in r3, exponent in s2;
+ * for activations that make the sign of ties indifferent. Takes r2. */
+#define MCU_SCALE_TWICE          \
+    "smmlar r4, r4, r2, r3\n\t"  \
+    "smmlar r5, r5, r2, r3\n\t"  \
+    "smmlar r6, r6, r2, r3\n\t"  \
+    "smmlar r7, r7, r2, r3\n\t"  \
+    "vmov r2, s2\n\t"            \
+    "asrs r4, r2\n\t"            \
+    "asrs r5, r2\n\t"            \
+    "asrs r6, r2\n\t"            \
+    "asrs r7, r2\n\t"            \
+    "ssat r5, #8, r5\n\t"        \
+    "ssat r4, #8, r4\n\t"        \
+    "ssat r7, #8, r7\n\t"        \
+    "ssat r6, #8, r6\n\t"
+
+/* The same as mcu_output_once. */
+#define MCU_SCALE_ONCE                \
+    "smmla r4, r4, r2, r3\n\t"        \
+    "smmla r5, r5, r2, r3\n\t"        \
+    "smmla r6, r6, r2, r3\n\t"        \
+    "smmla r7, r7, r2, r3\n\t"        \
+    "ssat r5, #8, r5, asr #3\n\t"     \
+    "ssat r4, #8, r4, asr #3\n\t"     \
+    "ssat r7, #8, r7, asr #3\n\t"     \
+    "ssat r6, #8, r6, asr #3\n\t"
+
+/* clang-format on */
+#endif
+
+/* As the parameters have it. */
 static inline int8_t mcu_depthwise_output(const mcu_depthwise_params *p, int32_t doubled,
                                           const mcu_scale *scale) {
-    const int32_t sign = p->rectified ? 0 : doubled >> 31;
-    const int32_t offset = mcu_add(scale->offset, sign);
-    return (int8_t)mcu_ssat8(mcu_smmlar(doubled, scale->multiplier, offset) >> scale->exponent);
+    if (p->once) {
+        return mcu_output_once(doubled, scale);
+    }
+    if (!p->rectified) {
+        return mcu_output_twice(doubled, scale);
+    }
+    return (int8_t)mcu_ssat8(mcu_smmlar(doubled, scale->multiplier, scale->offset) >> scale->exponent);
 }
 
 /* Bring the call's outputs into the activation's range, where that is narrower than int8. */

@@ -118,6 +118,7 @@ typedef struct mcu_depthwise_params {
     int32_t channels;
     int32_t zero_point; /* of the input, in each of four bytes */
     int32_t rectified;  /* 1: the activation ends at the output's zero point (see mcu_requantise.h) */
+    int32_t once;       /* 1: for kernels that round once (see mcu_output_once) */
     int32_t clamped;    /* 1: the activation's range is narrower than int8 */
     int32_t act_min;    /* the range's ends, in each of four bytes */
     int32_t act_max;
@@ -342,12 +343,12 @@ mcu_row_kernel mcu_sums_begin;
 mcu_row_kernel mcu_sums_end;
 mcu_row_kernel mcu_depthwise;
 mcu_row_kernel mcu_depthwise_column;
-mcu_row_kernel mcu_depthwise_3x3_s1;
-mcu_row_kernel mcu_depthwise_3x3_s2;
-mcu_row_kernel mcu_depthwise_5x5_s1;
-mcu_row_kernel mcu_depthwise_5x5_s2;
-mcu_row_kernel mcu_depthwise_7x7_s1;
-mcu_row_kernel mcu_depthwise_7x7_s2;
+mcu_row_kernel mcu_depthwise_3x3_s1, mcu_depthwise_3x3_s1_once;
+mcu_row_kernel mcu_depthwise_3x3_s2, mcu_depthwise_3x3_s2_once;
+mcu_row_kernel mcu_depthwise_5x5_s1, mcu_depthwise_5x5_s1_once;
+mcu_row_kernel mcu_depthwise_5x5_s2, mcu_depthwise_5x5_s2_once;
+mcu_row_kernel mcu_depthwise_7x7_s1, mcu_depthwise_7x7_s1_once;
+mcu_row_kernel mcu_depthwise_7x7_s2, mcu_depthwise_7x7_s2_once;
 mcu_row_kernel mcu_add_exact;
 mcu_row_kernel mcu_add_linear;
 mcu_row_kernel mcu_mul;

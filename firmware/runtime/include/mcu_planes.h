@@ -37,9 +37,10 @@ typedef void mcu_plane_kernel(const int32_t *stream, const int32_t *strip, const
 void mcu_depthwise_planes(const mcu_depthwise_planes_params *p, const mcu_rows *rows,
                           mcu_plane_kernel *kernel);
 
-/* What a kernel of `size` rows and columns does, in portable C. */
+/* What a kernel of `size` rows and columns does, in portable C; `output` requantises. */
+typedef int8_t mcu_plane_output(int32_t doubled, const mcu_scale *scale);
 void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_plane_job *job, int32_t size,
-                        int32_t stride);
+                        int32_t stride, mcu_plane_output *output);
 
 #if MCU_TARGET
 /* clang-format off */
@@ -66,16 +67,44 @@ void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_p
     "asr " acc ", " acc ", r2\n\t"                \
     "ssat " acc ", #8, " acc "\n\t"
 
+#define MCU_PLANE_TWICE                 \
+    "vmov r1, s1\n\t"                   \
+    "vmov r0, s0\n\t"                   \
+    "vmov r2, s2\n\t"                   \
+    "add r3, r1, r8, asr #31\n\t"       \
+    "add r4, r1, r9, asr #31\n\t"       \
+    "add r5, r1, r10, asr #31\n\t"      \
+    "add r6, r1, r11, asr #31\n\t"      \
+    "add r7, r1, r12, asr #31\n\t"      \
+    MCU_PLANE_SCALE("r8", "r3")         \
+    MCU_PLANE_SCALE("r9", "r4")         \
+    MCU_PLANE_SCALE("r10", "r5")        \
+    MCU_PLANE_SCALE("r11", "r6")        \
+    MCU_PLANE_SCALE("r12", "r7")
+
+#define MCU_PLANE_SCALE_ONCE(acc)             \
+    "smmla " acc ", " acc ", r0, r1\n\t"      \
+    "ssat " acc ", #8, " acc ", asr #3\n\t"
+
+#define MCU_PLANE_ONCE                  \
+    "vmov r1, s1\n\t"                   \
+    "vmov r0, s0\n\t"                   \
+    MCU_PLANE_SCALE_ONCE("r8")          \
+    MCU_PLANE_SCALE_ONCE("r9")          \
+    MCU_PLANE_SCALE_ONCE("r10")         \
+    MCU_PLANE_SCALE_ONCE("r11")         \
+    MCU_PLANE_SCALE_ONCE("r12")
+
 /* Weights of the next row of pairs, shifted by one row: the upper halves of the row before come first. */
 #define MCU_SHIFT_IN(before, word) "orr " before ", " before ", " word ", lsl #16\n\t"
 #define MCU_SHIFT_OUT(before, word) "lsr " before ", " word ", #16\n\t"
 
 /* The body of an mcu_plane_kernel. `shift` puts the shifted weights at r1, if that is not 0, and leads r0 to
- * the stream's next channel; `taps` adds up one pair of rows, `weights` bytes of them.
+ * the stream's next channel; `taps` adds up one pair of rows, `weights` bytes of them; `scale` requantises.
  * r0 weights, r1 strip, r2 weight, r3 to r7 columns, r8 to r12 sums, lr pairs; s0 to s2 the scale, s3 the
  * bias, s4 pitch, s5 shifted, s6 weights, s7 strip, s8 the next channel's stream, s9 next block, s10 out, s11
  * channel, s12 the block's out, s13 blocks, s14 steps. */
-#define MCU_PLANE_CHANNELS(shift, taps, weights) \
+#define MCU_PLANE_CHANNELS(shift, taps, weights, scale) \
     "push {r4-r11, lr}\n\t"             \
     "ldmia r2!, {r3-r6}\n\t"            \
     "movs r7, #4\n\t"                   \
@@ -123,19 +152,7 @@ void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_p
     "adds r1, r1, r2\n\t"               \
     "subs lr, lr, #1\n\t"               \
     "bne 2b\n\t"                        \
-    "vmov r1, s1\n\t"                   \
-    "vmov r0, s0\n\t"                   \
-    "vmov r2, s2\n\t"                   \
-    "add r3, r1, r8, asr #31\n\t"       \
-    "add r4, r1, r9, asr #31\n\t"       \
-    "add r5, r1, r10, asr #31\n\t"      \
-    "add r6, r1, r11, asr #31\n\t"      \
-    "add r7, r1, r12, asr #31\n\t"      \
-    MCU_PLANE_SCALE("r8", "r3")         \
-    MCU_PLANE_SCALE("r9", "r4")         \
-    MCU_PLANE_SCALE("r10", "r5")        \
-    MCU_PLANE_SCALE("r11", "r6")        \
-    MCU_PLANE_SCALE("r12", "r7")        \
+    scale                               \
     "vmov r1, s14\n\t"                  \
     "vmov r0, s12\n\t"                  \
     "vmov r2, s9\n\t"                   \
@@ -177,7 +194,34 @@ void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_p
 #define MCU_WINDOW_4(width, column, weight) MCU_TAP(width, column, weight, "r6", "r7", "r3", "r4", "r5")
 #define MCU_WINDOW_5(width, column, weight) MCU_TAP(width, column, weight, "r7", "r3", "r4", "r5", "r6")
 
-/* clang-format on */
+#define MCU_PLANE_FUNCTION(name, size, stride, shift, taps, weights, SCALE, OUTPUT)                         \
+    MCU_NAKED static void name(const int32_t *stream MCU_IN_REGISTER, const int32_t *strip MCU_IN_REGISTER, \
+                               const mcu_plane_job *job MCU_IN_REGISTER) {                                  \
+        __asm__(MCU_PLANE_CHANNELS(shift, taps, weights, SCALE));                                           \
+    }
+
+#else
+
+#define MCU_PLANE_FUNCTION(name, size, stride, shift, taps, weights, SCALE, OUTPUT)                         \
+    static void name(const int32_t *stream, const int32_t *strip, const mcu_plane_job *job) {               \
+        mcu_plane_channels(stream, strip, job, size, stride, OUTPUT);                                       \
+    }
+
 #endif
+
+/* The kernels of a size and stride, with two roundings and with one. */
+#define MCU_PLANE_KERNELS(size, stride, shift, taps, weights)                                               \
+    MCU_PLANE_FUNCTION(planes_##size##_s##stride##_twice, size, stride, shift, taps, weights,               \
+                       MCU_PLANE_TWICE, mcu_output_twice)                                                   \
+    MCU_PLANE_FUNCTION(planes_##size##_s##stride##_once, size, stride, shift, taps, weights,                \
+                       MCU_PLANE_ONCE, mcu_output_once)                                                     \
+    void mcu_depthwise_##size##x##size##_s##stride(const void *params, const mcu_rows *rows) {              \
+        mcu_depthwise_planes(params, rows, planes_##size##_s##stride##_twice);                              \
+    }                                                                                                       \
+    void mcu_depthwise_##size##x##size##_s##stride##_once(const void *params, const mcu_rows *rows) {       \
+        mcu_depthwise_planes(params, rows, planes_##size##_s##stride##_once);                               \
+    }
+
+/* clang-format on */
 
 #endif

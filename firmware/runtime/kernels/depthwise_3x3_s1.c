@@ -15,8 +15,9 @@
  * most MCU_STRIP output columns (8 of them where the strip is deep, or 10 if that is all of the row) and 2
  * more, at least 4.
  *
- * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation, 6 of stores, 10 of
- * loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20 cycles an output. */
+ * Bound: for four outputs 24 multiplications, 12 cycles of loads, 15 of requantisation (10 with one
+ * rounding), 6 of stores, 10 of loop and setting out; for the strip 2.6 to 5.2 cycles an output: about 20
+ * cycles an output. */
 #include "mcu_asm.h"
 #include "mcu_depthwise.h"
 
@@ -178,7 +179,7 @@ static void any_channels(const mcu_depthwise_params *p, int32_t depth, const int
  * column's sums, r6 and r7 the right one's, r8 to lr the weights; s0 to s2 the scale, s3 the bias, s4 right, s5
  * below, s6 end, s7 again, s8 stream, s9 the channel's strip, s10 targets, s11 channel, s12 and s13 the walk,
  * s14 next target, s15 the pair's strip. A column of the strip is `column` bytes, a channel `channel`. */
-#define CHANNELS(channel, column, column1, columns2) \
+#define CHANNELS(SCALE, channel, column, column1, columns2) \
     "push {r4-r11, lr}\n\t"           \
     "ldm r3, {r4-r6}\n\t"             \
     "movs r3, #0\n\t"                 \
@@ -227,21 +228,9 @@ static void any_channels(const mcu_depthwise_params *p, int32_t depth, const int
     COLUMN("r6", "r7", "r12", "lr")   \
     "vmov r2, s0\n\t"                 \
     "vmov r3, s1\n\t"                 \
-    "smmlar r4, r4, r2, r3\n\t"       \
-    "smmlar r5, r5, r2, r3\n\t"       \
-    "smmlar r6, r6, r2, r3\n\t"       \
-    "smmlar r7, r7, r2, r3\n\t"       \
-    "vmov r2, s2\n\t"                 \
-    "asrs r4, r2\n\t"                 \
-    "asrs r5, r2\n\t"                 \
-    "asrs r6, r2\n\t"                 \
-    "asrs r7, r2\n\t"                 \
-    "vmov r2, s4\n\t"                 \
+    SCALE                             \
     "vmov r3, s5\n\t"                 \
-    "ssat r5, #8, r5\n\t"             \
-    "ssat r4, #8, r4\n\t"             \
-    "ssat r7, #8, r7\n\t"             \
-    "ssat r6, #8, r6\n\t"             \
+    "vmov r2, s4\n\t"                 \
     "strb r5, [r0, r3]\n\t"           \
     "strb r4, [r0]\n\t"               \
     "adds r0, r0, r2\n\t"             \
@@ -279,41 +268,41 @@ static void any_channels(const mcu_depthwise_params *p, int32_t depth, const int
     "bne 0b\n\t"                      \
     "pop {r4-r11, pc}\n\t"
 
-MCU_NAKED static void rectified_shallow(const int32_t *stream MCU_IN_REGISTER,
-                                        const int32_t *strip MCU_IN_REGISTER,
-                                        const target *to MCU_IN_REGISTER,
-                                        const walk *along MCU_IN_REGISTER) {
-    __asm__(CHANNELS("8", "32", "36", "64"));
-}
+#define CHANNELS_FUNCTION(name, SCALE, channel, column, column1, columns2)                              \
+    MCU_NAKED static void name(const int32_t *stream MCU_IN_REGISTER, const int32_t *strip MCU_IN_REGISTER, \
+                               const target *to MCU_IN_REGISTER, const walk *along MCU_IN_REGISTER) {       \
+        __asm__(CHANNELS(SCALE, channel, column, column1, columns2));                                        \
+    }
 
-MCU_NAKED static void rectified_deep(const int32_t *stream MCU_IN_REGISTER,
-                                     const int32_t *strip MCU_IN_REGISTER, const target *to MCU_IN_REGISTER,
-                                     const walk *along MCU_IN_REGISTER) {
-    __asm__(CHANNELS("20", "80", "84", "160"));
-}
+CHANNELS_FUNCTION(twice_shallow, MCU_SCALE_TWICE, "8", "32", "36", "64")
+CHANNELS_FUNCTION(twice_deep, MCU_SCALE_TWICE, "20", "80", "84", "160")
+CHANNELS_FUNCTION(once_shallow, MCU_SCALE_ONCE, "8", "32", "36", "64")
+CHANNELS_FUNCTION(once_deep, MCU_SCALE_ONCE, "20", "80", "84", "160")
 
 /* clang-format on */
 
-static void convolve_channels(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
-                              const int32_t *strip, const target *to, int32_t width, const walk *along) {
-    if (!p->rectified || width < 2) {
-        any_channels(p, depth, stream, strip, to, width);
-    } else if (depth == SHALLOW) {
-        rectified_shallow(stream, strip, to, along);
-    } else {
-        rectified_deep(stream, strip, to, along);
-    }
-}
-
 #else
 
-static void convolve_channels(const mcu_depthwise_params *p, int32_t depth, const int32_t *stream,
-                              const int32_t *strip, const target *to, int32_t width, const walk *along) {
-    (void)along;
-    any_channels(p, depth, stream, strip, to, width);
-}
+#define twice_shallow NULL
+#define twice_deep NULL
+#define once_shallow NULL
+#define once_deep NULL
 
 #endif
+
+/* Assembly for four channels of a shallow and of a deep strip. */
+typedef void channels_function(const int32_t *stream, const int32_t *strip, const target *to,
+                               const walk *along);
+
+static void convolve_channels(const mcu_depthwise_params *p, const int32_t *stream, const int32_t *strip,
+                              const target *to, int32_t width, const walk *along, int32_t depth,
+                              channels_function *assembly) {
+    if (!MCU_TARGET || !(p->rectified || p->once) || width < 2) {
+        any_channels(p, depth, stream, strip, to, width);
+    } else {
+        assembly(stream, strip, to, along);
+    }
+}
 
 /* The call's output rows from `offset` bytes on, two at a time. */
 static void find_targets(const mcu_rows *rows, int32_t offset, target to[MAX_PAIRS + 1]) {
@@ -326,11 +315,10 @@ static void find_targets(const mcu_rows *rows, int32_t offset, target to[MAX_PAI
     to->out = NULL;
 }
 
-void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
-    const mcu_depthwise_params *p = params;
+static void depthwise_3x3_s1(const mcu_depthwise_params *p, const mcu_rows *rows, channels_function *shallow,
+                             channels_function *deep) {
     const int32_t depth = depth_of(rows);
-    const int32_t deep = rows->out_width > NARROW ? WIDE : NARROW;
-    const int32_t columns = depth == SHALLOW ? MCU_STRIP : deep;
+    const int32_t columns = depth == SHALLOW ? MCU_STRIP : rows->out_width > NARROW ? WIDE : NARROW;
     mcu_fill *const fills = mcu_fills(rows->scratch);
     target *const to = (target *)((int32_t *)rows->scratch + TARGETS_AT);
     int32_t *const strip = (int32_t *)rows->scratch + STRIP_AT;
@@ -344,7 +332,7 @@ void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
         find_targets(rows, x * p->channels, to);
         for (int32_t channel = 0; channel < p->channels; channel += 4) {
             fill_strip(depth, fills, count);
-            convolve_channels(p, depth, stream, strip, to, width, &along);
+            convolve_channels(p, stream, strip, to, width, &along, depth, depth == SHALLOW ? shallow : deep);
             stream += 4 * STREAM_WORDS;
             for (target *pair = to; pair->out != NULL; pair++) {
                 pair->out += 4;
@@ -352,4 +340,12 @@ void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
         }
     }
     mcu_depthwise_clamp(p, rows);
+}
+
+void mcu_depthwise_3x3_s1(const void *params, const mcu_rows *rows) {
+    depthwise_3x3_s1(params, rows, twice_shallow, twice_deep);
+}
+
+void mcu_depthwise_3x3_s1_once(const void *params, const mcu_rows *rows) {
+    depthwise_3x3_s1(params, rows, once_shallow, once_deep);
 }

@@ -158,7 +158,7 @@ void mcu_depthwise_planes(const mcu_depthwise_planes_params *p, const mcu_rows *
 /* One block of a channel. */
 static void one_block(const int32_t *channel, const int32_t *weights, const int32_t *strip,
                       const mcu_plane_job *job, const mcu_plane_block *block, int8_t *out, int32_t size,
-                      int32_t stride) {
+                      int32_t stride, mcu_plane_output *output) {
     const mcu_scale scale = {channel[1], channel[2], channel[3]};
     int32_t sums[MCU_BLOCK], at = 0;
     weights += block->weights >> 2;
@@ -171,29 +171,27 @@ static void one_block(const int32_t *channel, const int32_t *weights, const int3
         }
     }
     for (int32_t i = 0; i < MCU_BLOCK; i++) {
-        const int32_t offset = mcu_add(scale.offset, sums[i] >> 31);
         at += i > 0 ? job->steps[i - 1] : 0;
         if (i == 0 || job->steps[i - 1] != 0) {
-            out[block->out + at] =
-                (int8_t)mcu_ssat8(mcu_smmlar(sums[i], scale.multiplier, offset) >> scale.exponent);
+            out[block->out + at] = output(sums[i], &scale);
         }
     }
 }
 
 void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_plane_job *job, int32_t size,
-                        int32_t stride) {
+                        int32_t stride, mcu_plane_output *output) {
     const int32_t words = size * ((size + 1) >> 1);
     for (int32_t i = 0; i < 4; i++, stream += 4 + words) {
         const mcu_plane_block *block = job->blocks;
         for (; block->pairs != 0; block++) {
-            one_block(stream, stream + 4, strip + i, job, block, job->out + i, size, stride);
+            one_block(stream, stream + 4, strip + i, job, block, job->out + i, size, stride, output);
         }
         for (int32_t w = 0; job->shifted != NULL && w < words; w++) {
             const int32_t before = w < size ? 0 : (int32_t)((uint32_t)stream[4 + w - size] >> 16);
             job->shifted[w] = mcu_pkhbt(before, stream[4 + w]);
         }
         for (block++; block->pairs != 0; block++) {
-            one_block(stream, job->shifted, strip + i, job, block, job->out + i, size, stride);
+            one_block(stream, job->shifted, strip + i, job, block, job->out + i, size, stride, output);
         }
     }
 }

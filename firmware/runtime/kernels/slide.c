@@ -153,8 +153,7 @@ const int32_t *mcu_slide(const int32_t *stream, const int32_t *in, int8_t *out, 
         in += by->pitch >> 2;
     }
     for (int32_t i = 3; i >= 0; i--) {
-        const int32_t offset = mcu_add(scale.offset, sums[i] >> 31);
-        out[at[i]] = (int8_t)mcu_ssat8(mcu_smmlar(sums[i], scale.multiplier, offset) >> scale.exponent);
+        out[at[i]] = mcu_output_twice(sums[i], &scale);
     }
     return stream;
 }

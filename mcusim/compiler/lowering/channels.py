@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.gemm import activation_fields, bytes_of
+from mcusim.compiler.lowering.gemm import bytes_of, clamping_fields
+from mcusim.compiler.lowering.once import DEPTHWISE, Line
 from mcusim.compiler.lowering.scaling import Scale
 from mcusim.network.quantise import MatrixConstants
 
@@ -17,29 +19,48 @@ FILL_BYTES = 24
 
 @dataclass(frozen=True, eq=False)
 class Channel:
-    """A channel's weights [kernel_h, kernel_w], its bias, and its scale."""
+    """A channel's weights [kernel_h, kernel_w], its bias, its scale, and the line that takes its place where
+    outputs are rounded once."""
 
     kernel: NDArray[np.int64]
     bias: int
     scale: Scale
+    line: Line | None = None
 
     @property
     def tail(self) -> tuple[int, int, int, int]:
         """What goes with the weights in every stream."""
-        return 2 * self.bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
+        return self._tail(self.bias)
 
     def folded(self, zero_point: int) -> tuple[int, int, int, int]:
         """The same for inputs that come with their zero point."""
-        bias = 0 if self.scale.constant else self.bias - zero_point * int(self.kernel.sum())
-        return 2 * bias, *self.tail[1:]
+        return self._tail(0 if self.scale.constant else self.bias - zero_point * int(self.kernel.sum()))
+
+    def _tail(self, bias: int) -> tuple[int, int, int, int]:
+        if self.line is not None:
+            lane = DEPTHWISE.low
+            return lane.unit * bias + self.line.bias, self.line.multiplier, self.line.offset, lane.bits
+        return 2 * bias, self.scale.multiplier, self.scale.offset, self.scale.exponent
 
 
-def parameters(channels: int, constants: MatrixConstants) -> str:
+def parameters(channels: Sequence[Channel], constants: MatrixConstants) -> str:
     """The initialiser of an ``mcu_depthwise_params``."""
+    rectified = int(constants.act_min >= constants.out_zp)
     return (
-        f"{{.stream = $stream, .channels = {channels}, "
-        f".zero_point = {bytes_of(constants.in_zp)}, {activation_fields(constants)}}}"
+        f"{{.stream = $stream, .channels = {len(channels)}, .zero_point = {bytes_of(constants.in_zp)}, "
+        f".rectified = {rectified}, .once = {int(rounded_once(channels))}, "
+        f"{clamping_fields(constants.act_min, constants.act_max)}}}"
     )
+
+
+def rounded_once(channels: Sequence[Channel]) -> bool:
+    """Whether outputs are rounded once, all of them."""
+    return all(channel.line is not None for channel in channels)
+
+
+def kernel_name(channels: Sequence[Channel], size: int, stride: int) -> str:
+    """The kernel of ``size`` rows and columns that takes these channels."""
+    return f"mcu_depthwise_{size}x{size}_s{stride}{'_once' if rounded_once(channels) else ''}"
 
 
 def doubled_pair(low: int, high: int) -> int:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.channels import FILL_BYTES, Channel, doubled_pair, pack_any, parameters
+from mcusim.compiler.lowering.channels import (
+    FILL_BYTES,
+    Channel,
+    doubled_pair,
+    kernel_name,
+    pack_any,
+    parameters,
+)
 from mcusim.compiler.lowering.convolution import (
     GeneralShape,
     is_dilated,
@@ -17,6 +25,7 @@ from mcusim.compiler.lowering.convolution import (
     window_of,
 )
 from mcusim.compiler.lowering.gemm import to_words
+from mcusim.compiler.lowering.once import DEPTHWISE, find_lines
 from mcusim.compiler.lowering.planes import MAX_OUT_ROWS, fits_planes, lower_planes, trim
 from mcusim.compiler.lowering.scaling import accumulator_interval, folded_bias, prove_scales
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, Options
@@ -85,7 +94,8 @@ def _lower_strips(
         return None
     planes = weights.reshape(window.kernel_h * window.kernel_w, -1).T.copy()
     bias = folded_bias(planes, constants)
-    scales = prove_scales(accumulator_interval(planes, bias), constants)
+    interval = accumulator_interval(planes, bias)
+    scales = prove_scales(interval, constants)
     if scales is None:
         return None
     channels = [
@@ -96,8 +106,12 @@ def _lower_strips(
         )
         for index, (plane, scale) in enumerate(zip(planes, scales, strict=True))
     ]
-    strides = {window.stride_h, window.stride_w}
-    if (window.kernel_h, window.kernel_w) == (3, 3) and strides in ({1}, {2}):
+    is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and window.stride_h == window.stride_w <= 2
+    if is_3x3 or fits_planes(window):
+        lines = find_lines(constants, interval, scales, DEPTHWISE)
+        if lines is not None:
+            channels = [replace(each, line=line) for each, line in zip(channels, lines, strict=True)]
+    if is_3x3:
         return _lower_3x3(channels, constants, window)
     if fits_planes(window):
         return lower_planes(channels, constants, window, (height, width), in_height)
@@ -123,7 +137,7 @@ def _lower_column(channels: Sequence[Channel], constants: MatrixConstants, windo
         kernel="mcu_depthwise_column",
         header=HEADER,
         params_type="mcu_depthwise_any_params",
-        params=_any_parameters(len(channels), constants, window),
+        params=_any_parameters(channels, constants, window),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=window.kernel_h,
         stride_h=1,
@@ -140,10 +154,10 @@ def _lower_3x3(channels: Sequence[Channel], constants: MatrixConstants, window: 
     pack = _pack_stride_1 if stride == 1 else _pack_stride_2
     words = [word for channel in channels for word in pack(channel, constants.in_zp)]
     return LoweredOp(
-        kernel=f"mcu_depthwise_3x3_s{stride}",
+        kernel=kernel_name(channels, 3, stride),
         header=HEADER,
         params_type="mcu_depthwise_params",
-        params=parameters(len(channels), constants),
+        params=parameters(channels, constants),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=3,
         stride_h=stride,
@@ -170,7 +184,7 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
         kernel="mcu_depthwise",
         header=HEADER,
         params_type="mcu_depthwise_any_params",
-        params=_any_parameters(len(channels), constants, window),
+        params=_any_parameters(channels, constants, window),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
         kernel_h=window.kernel_h,
         stride_h=window.stride_h,
@@ -183,7 +197,7 @@ def _lower_any(channels: Sequence[Channel], constants: MatrixConstants, window: 
     )
 
 
-def _any_parameters(channels: int, constants: MatrixConstants, window: Window) -> str:
+def _any_parameters(channels: Sequence[Channel], constants: MatrixConstants, window: Window) -> str:
     return (
         f"{{.base = {parameters(channels, constants)}, .kernel_h = {window.kernel_h}, "
         f".kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}}}"

@@ -15,18 +15,15 @@ from mcusim.compiler.lowering.once import (
     NOTHING,
     Kind,
     Line,
-    constant_line,
-    nearest_line,
-    prove_line,
+    find_lines,
 )
 from mcusim.compiler.lowering.scaling import (
-    Interval,
     Scale,
     accumulator_interval,
     folded_bias,
     prove_scales,
 )
-from mcusim.compiler.lowering.types import EXACT_AND_FAST, Constant, Options, Rounding
+from mcusim.compiler.lowering.types import EXACT_AND_FAST, Constant, Options
 from mcusim.network.quantise import INT8_MAX, INT8_MIN, MatrixConstants
 
 Int64Array = NDArray[np.int64]
@@ -84,28 +81,10 @@ def _with_lines(matrix: Matrix, options: Options) -> Matrix:
     """The matrix with one rounding, where it has one; of few kinds where each costs code."""
     interval = accumulator_interval(matrix.weights, matrix.bias)
     for kind in (FINE, COARSE) if options.optimise == "speed" else (FINE,):
-        lines = _lines(matrix, interval, kind, options.rounding)
+        lines = find_lines(matrix.constants, interval, matrix.scales, kind, options.rounding)
         if lines is not None:
             return replace(matrix, lines=lines, kind=kind)
     return matrix
-
-
-def _lines(matrix: Matrix, interval: Interval, kind: Kind, rounding: Rounding) -> tuple[Line, ...] | None:
-    lines: list[Line] = []
-    for channel, scale in enumerate(matrix.scales):
-        lane = kind.lane(channel)
-        line: Line | None
-        if scale.constant:
-            line = constant_line(scale.output, lane)
-        elif rounding == "single":
-            line = nearest_line(matrix.constants, channel, lane)
-        else:
-            ends = int(interval.low[channel]), int(interval.high[channel])
-            line = prove_line(matrix.constants, channel, *ends, lane)
-        if line is None:
-            return None
-        lines.append(line)
-    return tuple(lines)
 
 
 def _padded(rows: NDArray[Stored]) -> NDArray[Stored]:
@@ -214,12 +193,6 @@ def gemm_initialiser(matrix: Matrix, quads: int) -> str:
         f"{{.stream = $stream, .quads = {quads}, .channels = {matrix.channels}, "
         f".pair = {pair}, .one = mcu_one_{kind}, {clamping}}}"
     )
-
-
-def activation_fields(constants: MatrixConstants) -> str:
-    """The fields of a kernel's parameters that state the activation."""
-    rectified = int(constants.act_min >= constants.out_zp)
-    return f".rectified = {rectified}, {clamping_fields(constants.act_min, constants.act_max)}"
 
 
 def clamping_fields(act_min: int, act_max: int) -> str:

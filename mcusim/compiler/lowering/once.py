@@ -9,11 +9,14 @@ accumulator can reach count. What is found is checked step by step, so it holds 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcusim.compiler.lowering.scaling import Interval, Scale
+from mcusim.compiler.lowering.types import Rounding
 from mcusim.network.quantise import MatrixConstants
 
 Int64Array = NDArray[np.int64]
@@ -37,7 +40,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Kind:
-    """A variant of the kernels in gemm.c by its name: lanes of channels with even and with odd numbers."""
+    """A variant of kernels by its name: lanes of channels with even and with odd numbers."""
 
     name: str
     low: Lane
@@ -49,6 +52,8 @@ class Kind:
 
 FINE = Kind("fine", Lane(unit=1, bits=3), Lane(unit=256, bits=11))
 COARSE = Kind("coarse", Lane(unit=1, bits=1), Lane(unit=256, bits=9))
+DEPTHWISE = Kind("once", Lane(unit=2, bits=3), Lane(unit=2, bits=3))
+"""Of the depthwise kernels, whose accumulators are doubled (see ``mcu_depthwise.h``)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,32 @@ class Steps:
     least: Int64Array
     low: int
     high: int
+
+
+def find_lines(
+    constants: MatrixConstants,
+    interval: Interval,
+    scales: Sequence[Scale],
+    kind: Kind,
+    rounding: Rounding = "double",
+) -> tuple[Line, ...] | None:
+    """A line for every channel, whose accumulator lies within ``interval``, or None if one has none; with the
+    rounding "single" the one that is meant where exactness is not wanted."""
+    lines: list[Line] = []
+    for channel, scale in enumerate(scales):
+        lane = kind.lane(channel)
+        line: Line | None
+        if scale.constant:
+            line = constant_line(scale.output, lane)
+        elif rounding == "single":
+            line = nearest_line(constants, channel, lane)
+        else:
+            ends = int(interval.low[channel]), int(interval.high[channel])
+            line = prove_line(constants, channel, *ends, lane)
+        if line is None:
+            return None
+        lines.append(line)
+    return tuple(lines)
 
 
 def constant_line(output: int, lane: Lane) -> Line:

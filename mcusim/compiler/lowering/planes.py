@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mcusim.compiler.lowering.channels import FILL_BYTES, Channel, pack_any, parameters
+from mcusim.compiler.lowering.channels import FILL_BYTES, Channel, kernel_name, pack_any, parameters
 from mcusim.compiler.lowering.gemm import to_words
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp
 from mcusim.network.graph import Padding, Window
@@ -114,11 +114,11 @@ def lower_planes(
     tile = _choose_tile(size, stride, in_height, extent)
     words = [word for channel in channels for word in pack_any(channel, 1)]
     return LoweredOp(
-        kernel=f"mcu_depthwise_{size}x{size}_s{stride}",
+        kernel=kernel_name(channels, size, stride),
         header=HEADER,
         params_type="mcu_depthwise_planes_params",
         params=(
-            f"{{.base = {parameters(len(channels), constants)}, .size = {size}, "
+            f"{{.base = {parameters(channels, constants)}, .size = {size}, "
             f".stride = {stride}, .columns = {tile.columns}}}"
         ),
         constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
