@@ -158,17 +158,18 @@ def _in_band(program: Program, stage: StreamStage, tensor: int, band: int) -> st
     last, size = program.graph.operators[stage.last], spatial.extent(program.graph.tensors[tensor])
     columns = stage.geometry.columns[tensor][band]
     height = turns(program.graph, last) if tensor == last.outputs[0] else size.height
-    x0, width, room, capacity, y0, ahead = 0, size.width, size.width, size.height, 0, 0
+    x0, width, pitch, capacity, y0, ahead = 0, size.width, size.width * size.channels, size.height, 0, 0
     if tensor in stage.rings:
         holder, shared = stage.holder(tensor), stage.shared.get(tensor)
         capacity = stage.rings[holder]
     if tensor in stage.rings and tensor != stage.camera:
         x0, width = columns.first, columns.size
         room = stage.geometry.columns[holder][band].size + stage.spare(holder)
+        pitch = room * spatial.extent(program.graph.tensors[holder]).channels
         y0 = shared.lag - capacity if shared else 0
         ahead = 0 if shared else stage.spare(tensor) * size.channels
     return (
-        f"{{{{.base = {_address(program, tensor)} + {ahead}, .pitch = {room * size.channels}, .y0 = {y0}, "
+        f"{{{{.base = {_address(program, tensor)} + {ahead}, .pitch = {pitch}, .y0 = {y0}, "
         f".height = {height - y0}, .x0 = {x0}, .width = {width}, .channels = {size.channels}, "
         f".capacity = {capacity}}}, {{{columns.first}, {columns.end}}}}}"
     )

@@ -1,8 +1,9 @@
-"""Depthwise convolutions of streams that write over rows of their input: two rings in the bytes of one.
+"""Operators of streams that write over rows of their input: several rings in the bytes of one.
 
-Output row y of a window with p rows of padding above it is written where input row y - p lay, which no later
-row needs. That is so if nothing else reads the input, and if the output is used up before the input's ring
-comes to its rows again, which is played call by call.
+Output row y of a depthwise convolution with p rows of padding above it is written where input row y - p lay,
+which no later row needs; a 1x1 convolution, a sum or a product writes over the very row that it is made of.
+That is so if nothing else reads the input, and if the output is used up before the ring comes to its rows
+again, which is played call by call.
 """
 
 from __future__ import annotations
@@ -41,21 +42,72 @@ def shared_rings(
 ) -> dict[int, SharedRing]:
     """The rings of a stream over the positions ``span``, both ends included, that share their bytes, by
     tensor. ``lowered``: kernels by operator index; nothing is shared where one is not known."""
-    found = {}
+    found: dict[int, SharedRing] = {}
     for position in range(span[0] + 1, span[1]):
-        kernel = lowered.get(graph.operators[position].index)
-        under = row_source(graph, position, chunk)
-        if kernel is None or not kernel.grouped_columns or under is None or under.maker < span[0]:
+        op = graph.operators[position]
+        kernel = lowered.get(op.index)
+        if kernel is None:
             continue
-        target = graph.operators[position].outputs[0]
-        given, made = geometry.columns[under.tensor], geometry.columns[target]
-        widest = max(columns.size for columns in made)
-        lag, left = _padding_before(graph, position)
-        spare = left if widest > kernel.grouped_columns else 0
-        fits = all(b.size <= a.size + spare for a, b in zip(given, made, strict=True))
-        if fits and spare * under.rows < widest * under.own_rows:
-            found[target] = SharedRing(under.tensor, lag, spare)
+        ring = _over_window(graph, span[0], position, chunk, geometry, kernel)
+        for source in pixel_sources(graph, op) if ring is None and _reads_pixels_first(op, kernel) else ():
+            ring = ring or _over_pixels(graph, span[0], (source, op.outputs[0]), chunk, geometry, found)
+        if ring is not None:
+            found[op.outputs[0]] = ring
     return found
+
+
+def _over_window(
+    graph: Graph, start: int, position: int, chunk: int, geometry: PatchGeometry, kernel: LoweredOp
+) -> SharedRing | None:
+    """The ring of a depthwise convolution's output in that of its input."""
+    under = row_source(graph, position, chunk) if kernel.grouped_columns else None
+    if under is None or under.maker < start:
+        return None
+    given, made = (geometry.columns[t] for t in (under.tensor, graph.operators[position].outputs[0]))
+    widest = max(columns.size for columns in made)
+    lag, left = _padding_before(graph, position)
+    spare = left if widest > kernel.grouped_columns else 0
+    fits = all(b.size <= a.size + spare for a, b in zip(given, made, strict=True))
+    saves = spare * under.rows < widest * under.own_rows
+    return SharedRing(under.tensor, lag, spare) if fits and saves else None
+
+
+def _over_pixels(
+    graph: Graph,
+    start: int,
+    pair: tuple[int, int],
+    chunk: int,
+    geometry: PatchGeometry,
+    found: Mapping[int, SharedRing],
+) -> SharedRing | None:
+    """The ring of the second tensor of ``pair`` over the pixels of the first, of which it is made, which may
+    lie in another ring itself."""
+    source, target = pair
+    ring = found.get(source, SharedRing(source, 0, 0))
+    if _maker(graph, ring.source) < start or geometry.columns[source] != geometry.columns[target]:
+        return None
+    lags = {tensor: other.lag for tensor, other in found.items() if other.source == ring.source}
+    members = ((ring.source, 0), *lags.items(), (target, ring.lag))
+    return ring if _play_together(graph, members, chunk) else None
+
+
+def _reads_pixels_first(op: Operator, kernel: LoweredOp) -> bool:
+    """Whether the kernel may write over the pixels that it reads."""
+    return kernel.alias_ok if op.kind in spatial.ELEMENTWISE else kernel.pixels_at_once > 0
+
+
+def pixel_sources(graph: Graph, op: Operator) -> Iterator[int]:
+    """Inputs of as many pixels that nothing else reads, if the operator makes each pixel of theirs alone."""
+    if op.kind is OpKind.CONV_2D and not _is_pixel(spatial.window_of(op)):
+        return
+    if op.kind is not OpKind.CONV_2D and op.kind not in spatial.ELEMENTWISE:
+        return
+    made = spatial.extent(graph.output_of(op))
+    for source in spatial.activations(graph, op):
+        given = spatial.extent(graph.tensors[source])
+        same = (given.height, given.width) == (made.height, made.width)
+        if same and given.channels >= made.channels and len(_readers(graph, source)) == 1:
+            yield source
 
 
 class RowSource(NamedTuple):
@@ -76,38 +128,44 @@ def row_source(graph: Graph, position: int, chunk: int) -> RowSource | None:
     if not spatial.keeps_channels(graph, op) or window.stride_h != 1 or window.dilation_h != 1:
         return None
     source, target = op.inputs[0], op.outputs[0]
-    readers = [_readers(graph, tensor) for tensor in (source, target)]
-    if source in graph.inputs or readers[0] != [position] or len(readers[1]) != 1:
-        return None
-    reader = graph.operators[readers[1][0]]
-    if reader.kind is not OpKind.CONV_2D or not _is_pixel(spatial.window_of(reader)):
+    if source in graph.inputs or _readers(graph, source) != [position]:
         return None
     first = _maker(graph, source)
-    ends = ring_end(graph, first), ring_end(graph, position)
     rows, own_rows = ring_rows(graph, first, chunk), ring_rows(graph, position, chunk)
-    if ends[0] is None or ends[1] is None or rows is None or own_rows is None:
+    if rows is None or own_rows is None:
         return None
-    found = RowSource(source, first, rows, own_rows)
-    return found if _plays(graph, (first, max(ends[0], ends[1])), op, chunk, rows) else None
+    members = (source, 0), (target, window.padding.top)
+    return RowSource(source, first, rows, own_rows) if _play_together(graph, members, chunk) else None
 
 
-def _plays(graph: Graph, span: tuple[int, int], op: Operator, chunk: int, capacity: int) -> bool:
-    """Whether whatever is read of both rings is still there, in a stream over the positions ``span``."""
-    source, target = op.inputs[0], op.outputs[0]
-    lag = spatial.window_of(op).padding.top
+@functools.lru_cache(maxsize=4096)
+def _play_together(graph: Graph, members: tuple[tuple[int, int], ...], chunk: int) -> bool:
+    """Whether whatever is read of tensors in the ring of the first of ``members`` is still there, in a stream
+    that makes them all. Members come with the rows by which they lag behind the first; what reads the others
+    must do without rows of padding, for which there is no place in the ring."""
+    lags = dict(members)
+    makers = [_maker(graph, tensor) for tensor in lags]
+    ends = [ring_end(graph, maker) for maker in makers]
+    capacity = ring_rows(graph, makers[0], chunk)
+    readers = (graph.operators[reader] for tensor, _ in members[1:] for reader in _readers(graph, tensor))
+    if capacity is None or None in ends or any(_pads_rows(graph, reader) for reader in readers):
+        return False
+    last = max(end for end in ends if end is not None)
     held: dict[int, tuple[int, int]] = {}
-    for call in pull(graph, graph.operators[span[0] : span[1] + 1], chunk):
-        caller = graph.operators[span[0] + call.step]
+    for call in pull(graph, graph.operators[makers[0] : last + 1], chunk):
+        caller = graph.operators[makers[0] + call.step]
         for tensor, row in _rows_read(graph, caller, call.first, call.end):
-            place = row if tensor == source else row - lag
-            if tensor in (source, target) and held.get(place % capacity) != (tensor, row):
+            if tensor in lags and held.get((row - lags[tensor]) % capacity) != (tensor, row):
                 return False
-        for row in range(call.first, call.end):
-            if caller.outputs[0] == source:
-                held[row % capacity] = source, row
-            elif caller is op:
-                held[(row - lag) % capacity] = target, row
+        made = caller.outputs[0]
+        if made in lags:
+            held.update({(row - lags[made]) % capacity: (made, row) for row in range(call.first, call.end)})
     return True
+
+
+def _pads_rows(graph: Graph, op: Operator) -> bool:
+    window = spatial.window_in(graph, op)
+    return not spatial.pools_all(graph, op) and (window.padding.top, window.padding.bottom) != (0, 0)
 
 
 def _rows_read(graph: Graph, op: Operator, first: int, end: int) -> Iterator[tuple[int, int]]:

@@ -113,8 +113,8 @@ def live_ranges(
     ``lowered`` (by operator index) tells how many rows a kernel makes per call, on which the distance
     between overlapping buffers depends. ``copied``: see ``find_aliases``.
     """
-    aliases = find_aliases(graph, copied)
-    stages = stages_of(graph, schedule, lowered)
+    stages = stages_of(graph, schedule, lowered if sharing == "rows" else None)
+    aliases = _with_rings(find_aliases(graph, copied), stages)
     ranges = LiveRanges({}, (), aliases, stages, len(graph.operators))
     ranges = replace(ranges, buffers=_buffers(graph, schedule, ranges))
     overlaps = [
@@ -123,6 +123,17 @@ def live_ranges(
         if (overlap := _overlap(graph, ranges, position, op, sharing, lowered or {})) is not None
     ]
     return replace(ranges, overlaps=tuple(overlaps))
+
+
+def _with_rings(aliases: Aliases, stages: Iterable[PatchStage]) -> Aliases:
+    """``aliases`` with rings that lie in the bytes of others."""
+    shared = {
+        tensor: ring.source
+        for stage in stages
+        if isinstance(stage, StreamStage)
+        for tensor, ring in stage.shared.items()
+    }
+    return replace(aliases, roots={**aliases.roots, **shared})
 
 
 def _buffers(graph: Graph, schedule: Schedule, ranges: LiveRanges) -> dict[int, Buffer]:
@@ -178,8 +189,6 @@ def _overlap(
     target = ranges.buffers[ranges.aliases.roots[op.outputs[0]]]
     stage = ranges.stage_at(position)
     if stage is not None and (isinstance(stage, StreamStage) or not target.patch):
-        if isinstance(stage, StreamStage) and target.tensor in stage.shared:
-            return Overlap(stage.shared[target.tensor].source, target.tensor, None)
         in_bands = isinstance(stage, StreamStage) and stage.bands > 1
         wanted = sharing == "rows" and position == stage.last and not in_bands
         return _stage_overlap(graph, ranges, stage, target) if wanted else None

@@ -54,9 +54,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Share:
-    """What one operator of a stream adds to its bytes, scratch, cycles and MACs."""
+    """What one operator of a stream adds to its scratch, cycles and MACs."""
 
-    ring: int
     scratch: int
     cycles: float
     macs: int
@@ -124,8 +123,7 @@ class PieceSearch:
             shares = [self._share(stage, position) for position in range(first, last + 1)]
             scratch = max(share.scratch for share in shares)
             scratch += sums_bytes(self._graph, stage) if self._lowered else 0
-            rings = sum(share.ring for share in shares[:-1])
-            needed = self.bytes_beside(stage) + rings + align(scratch)
+            needed = self.bytes_beside(stage) + stage.ring_bytes(self._graph) + align(scratch)
             if needed < least:
                 least = needed
                 cycles, computed = sum(s.cycles for s in shares), sum(s.macs for s in shares)
@@ -165,11 +163,9 @@ class PieceSearch:
         source = spatial.activations(self._graph, op)[0]
         key = position, stage.last, stage.chunk, stage.bands, source in stage.rings
         if key not in self._shares:
-            lowered, tensor = self._lowered.get(op.index), op.outputs[0]
-            ring = align(stage.buffer_bytes(self._graph, tensor)) if tensor in stage.rings else 0
+            lowered = self._lowered.get(op.index)
             widths = stage.row_widths(self._graph, op)
             self._shares[key] = _Share(
-                ring=ring,
                 scratch=lowered.scratch_in_stream(*widths) if lowered else 0,
                 cycles=operator_cycles_in(self._graph, stage, op, self._cycles[op.index], lowered),
                 macs=operator_macs(self._graph, op, stage),

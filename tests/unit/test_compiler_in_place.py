@@ -12,6 +12,7 @@ from mcusim import network
 from mcusim.compiler import rows, spatial
 from mcusim.compiler.in_place import SharedRing, shared_rings
 from mcusim.compiler.lowering.types import LoweredOp, pixelwise
+from mcusim.compiler.names import location_of
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import parse_spec
@@ -154,16 +155,19 @@ def test_rows_wider_than_a_strip_need_a_column_more(columns_at_once: int, spare:
 
 
 def test_blocks_share_their_rings() -> None:
-    """Every inverted residual of stride 1 that is streamed as a whole."""
+    """Every inverted residual of stride 1 that is streamed as a whole, and its projection."""
     graph = network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
     program = make_program(graph, parse_spec("bands:2@9", graph, "flash"))
     stage = program.ranges.stages[0]
     assert isinstance(stage, StreamStage)
     depthwise = [op for op in graph.operators[:10] if op.kind is OpKind.DEPTHWISE_CONV_2D]
     strides = {op.outputs[0]: spatial.window_of(op).stride_h for op in depthwise}
-    assert set(stage.shared) == {tensor for tensor, stride in strides.items() if stride == 1}
-    for tensor, ring in stage.shared.items():
-        assert program.offsets[tensor] == program.offsets[ring.source]
+    inplace = {tensor: ring for tensor, ring in stage.shared.items() if tensor in strides}
+    assert set(inplace) == {tensor for tensor, stride in strides.items() if stride == 1}
+    projected = {op.outputs[0] for op in graph.operators[:10] if op.inputs[0] in inplace}
+    assert projected < stage.shared.keys()
+    for tensor, ring in inplace.items():
+        assert location_of(program, tensor) == location_of(program, ring.source)
         strip = program.lowered[depthwise[0].index].grouped_columns
         widest = max(span.size for span in stage.geometry.columns[tensor])
         assert stage.spare(ring.source) == (1 if widest > strip else 0)
@@ -181,3 +185,46 @@ def test_nothing_is_shared_that_is_read_elsewhere_or_not_in_rows() -> None:
     first = graph.operators[1].outputs[0]
     assert first in found
     assert found.keys() - later.keys() == {first}
+
+
+def gated_block(reader: Window, *, twice: bool = False) -> Graph:
+    """Expansion, depthwise convolution, product with one pixel, projection, and another window; ``twice``:
+    what is projected is read again."""
+    extents = [(9, 8, 4), (9, 8, 12), (9, 8, 12), (9, 8, 12), (9, 8, 4), (9, 8, 4)]
+    tensors = {index: Tensor(index, f"t{index}", (1, *each), "int8") for index, each in enumerate(extents)}
+    tensors |= {6: Tensor(6, "gate", (1, 1, 1, 12), "int8"), 7: Tensor(7, "again", (1, 9, 8, 12), "int8")}
+    window = Window(3, 3, 1, 1, Padding(1, 1, 1, 1))
+    operators = (
+        Operator(0, OpKind.CONV_2D, (0,), (1,), Attributes(window=POINT)),
+        Operator(1, OpKind.DEPTHWISE_CONV_2D, (1,), (2,), Attributes(window=window)),
+        Operator(2, OpKind.MUL, (2, 6), (3,)),
+        Operator(3, OpKind.CONV_2D, (3,), (4,), Attributes(window=POINT)),
+        Operator(4, OpKind.CONV_2D, (4,), (5,), Attributes(window=reader)),
+        *([Operator(5, OpKind.ADD, (3, 3), (7,))] if twice else []),
+    )
+    return Graph("gated", tensors, operators, (0, 6), (5, 7) if twice else (5,))
+
+
+def lags(graph: Graph) -> dict[int, tuple[int, int]]:
+    kernels = {
+        1: replace(pixelwise("depthwise", "{}"), grouped_columns=8),
+        2: pixelwise("product", "{}"),
+        3: replace(pixelwise("pointwise", "{}"), pixels_at_once=2),
+    }
+    geometry = patch_geometry(graph, graph.operators[:5], (1, 1))
+    found = shared_rings(graph, (0, 4), 1, geometry, kernels)
+    return {tensor: (ring.source, ring.lag) for tensor, ring in found.items()}
+
+
+def test_products_and_projections_follow_in_the_same_ring() -> None:
+    assert lags(gated_block(POINT)) == {2: (1, 1), 3: (1, 1), 4: (1, 1)}
+
+
+def test_a_ring_whose_reader_pads_rows_lies_alone() -> None:
+    """There is no row of padding between the rows of another ring."""
+    padded = Window(3, 3, 1, 1, Padding(1, 1, 1, 1))
+    assert lags(gated_block(padded)) == {2: (1, 1), 3: (1, 1)}
+
+
+def test_what_is_read_again_is_not_written_over() -> None:
+    assert 4 not in lags(gated_block(POINT, twice=True))
