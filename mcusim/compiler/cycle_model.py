@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.rows import rows_at_once
-from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, calls_of
+from mcusim.compiler.stages import HeadStage, PatchStage, StreamStage, TileStage, calls_of
 from mcusim.network import geometry
 from mcusim.network.graph import Graph, Operator, OpKind
 
@@ -93,6 +93,8 @@ def operator_cycles_in(
     costs as much."""
     if isinstance(stage, TileStage) and op != stage.block.add:
         return _tile_cycles(graph, stage, op, whole)
+    if isinstance(stage, HeadStage) and op == stage.head.expand:
+        return whole + TILE_ROW_CYCLES * calls_of(graph, stage, op)
     size = spatial.extent(graph.output_of(op))
     costs = _row_costs(op, lowered)
     output = op.outputs[0]

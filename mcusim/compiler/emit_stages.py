@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mcusim.compiler import spatial
+from mcusim.compiler.emit_head import head_source
 from mcusim.compiler.emit_tiles import tiles_source
 from mcusim.compiler.names import CAMERA, STREAM_STATE, layer_symbol, location_of, scratch_of, stage_symbol
 from mcusim.compiler.patches import Span
 from mcusim.compiler.program import Program
 from mcusim.compiler.rows import rows_at_once, turns
-from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, sums_bytes
+from mcusim.compiler.stages import HeadStage, PatchStage, StreamStage, TileStage, sums_bytes
 from mcusim.network.graph import Operator
 
 
@@ -16,6 +17,8 @@ def stage_source(program: Program, number: int, stage: PatchStage) -> str:
     """Everything of one stage that runs in pieces."""
     if isinstance(stage, TileStage):
         return tiles_source(program, number, stage)
+    if isinstance(stage, HeadStage):
+        return head_source(program, number, stage)
     if isinstance(stage, StreamStage):
         return _stream(program, number, stage)
     operators = program.graph.operators[stage.first : stage.last + 1]
@@ -31,7 +34,7 @@ def stage_source(program: Program, number: int, stage: PatchStage) -> str:
 def state_source(program: Program) -> str:
     """What a stream keeps while it runs; streams run one after the other and share it."""
     streams = [stage for stage in program.ranges.stages if isinstance(stage, StreamStage)]
-    of_rows = [s for s in streams if not isinstance(s, TileStage)]
+    of_rows = [s for s in streams if not isinstance(s, TileStage | HeadStage)]
     lengths = [s.last - s.first + 1 + (s.camera is not None) for s in of_rows]
     return f"static mcu_stream_state {STREAM_STATE}[{max(lengths)}];" if lengths else ""
 

@@ -16,8 +16,8 @@ from mcusim.compiler.lowering.types import EXACT_AND_FAST, LoweredOp, Options
 from mcusim.compiler.memory_plan import MemoryPlan, plan_document
 from mcusim.compiler.passes import unfold
 from mcusim.compiler.schedule import Schedule, validate
-from mcusim.compiler.stages import PatchStage, StreamStage, TileStage, sums_bytes
-from mcusim.compiler.tile_kernels import TileKernels, tile_kernels
+from mcusim.compiler.stages import HeadStage, PatchStage, StreamStage, TileStage, sums_bytes
+from mcusim.compiler.tile_kernels import Kernels, kernels_in_tiles
 from mcusim.network.graph import Graph, Operator, OpKind
 
 LARGEST_ROW = 32767
@@ -32,7 +32,7 @@ class Layout:
     graph: Graph
     ranges: LiveRanges
     lowered: Mapping[int, LoweredOp]
-    tiles: Mapping[int, TileKernels] = field(default_factory=dict)
+    tiles: Mapping[int, Kernels] = field(default_factory=dict)
 
     def whole_extent(self, op: Operator, tensor: int) -> spatial.Extent:
         """How an operator outside of patch stages sees one of its tensors: with its rows, or as one row
@@ -115,7 +115,7 @@ class Program(Layout):
         """The kernel calls of an operator, several if it is divided into tiles, each with a label that is
         unique in the network; none of operators that move nothing."""
         stage = self.ranges.stage_at(self.graph.operators.index(op))
-        tiled = list(self.tiles[stage.first].of(op)) if isinstance(stage, TileStage) else []
+        tiled = list(self.tiles[stage.first].of(op)) if isinstance(stage, TileStage | HeadStage) else []
         if op.index in self.lowered:
             yield from tiled or [(f"{op.index:03d}", self.lowered[op.index])]
 
@@ -187,14 +187,14 @@ def _layout(
     copied: frozenset[int],
 ) -> Layout:
     ranges = live_ranges(graph, schedule, sharing=sharing, lowered=lowered, copied=copied)
-    stages = [stage for stage in ranges.stages if isinstance(stage, TileStage)] if lowered else []
-    tiles = {stage.first: tile_kernels(graph, stage.block, stage.tiles, options) for stage in stages}
+    stages = [stage for stage in ranges.stages if isinstance(stage, TileStage | HeadStage)] if lowered else []
+    tiles = {stage.first: kernels_in_tiles(graph, stage, options) for stage in stages}
     scratch = _scratch(graph, ranges, lowered, tiles)
     return Layout(graph, replace(ranges, scratch=scratch), lowered, tiles)
 
 
 def _scratch(
-    graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp], tiles: Mapping[int, TileKernels]
+    graph: Graph, ranges: LiveRanges, lowered: Mapping[int, LoweredOp], tiles: Mapping[int, Kernels]
 ) -> dict[int, Buffer]:
     """What kernels need beside their tensors: of a stream, whose operators take turns, the most for as
     long as it runs. It is enough also for rows that go to a kernel in one call, if the plan allows that."""
@@ -207,7 +207,7 @@ def _scratch(
         streamed = isinstance(stage, StreamStage)
         first, last = (stage.first, stage.last) if stage and streamed else (position, position)
         known = found[~first].bytes if ~first in found else 0
-        if isinstance(stage, TileStage):
+        if isinstance(stage, TileStage | HeadStage):
             size = tiles[stage.first].scratch_bytes(graph)
         else:
             widths, kernel = widest.row_widths(position, op), lowered[op.index]

@@ -35,9 +35,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     convolution of stride 1 makes ``chunk`` (1 or 2) rows at a time. Mode "bands": a stream for one of
     ``bands`` vertical bands of the last output after another. Mode "ctile": an inverted residual block for
     ``channels`` of its expanded channels at a time, for one of ``bands`` horizontal bands of its output after
-    another; ``chunk`` as in a stream. Mode "se2": gates of squeeze-excites are
-    computed ahead, each by a stream that ends with the mean it is made from, then everything as a stream, or
-    in ``bands``; what leads to a mean is computed again.
+    another, or a 1x1 convolution with the pool behind it; ``chunk`` as in a stream. Mode "se2": gates of
+    squeeze-excites are computed ahead, each by a stream that ends with the mean it is made from, then
+    everything as a stream, or in ``bands``; what leads to a mean is computed again.
     """
 
     first: int
@@ -257,7 +257,8 @@ def _validate_grid(stage: Stage, size: spatial.Extent) -> None:
 
 
 def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...]) -> None:
-    block = tiles.tile_block(graph, operators)
+    is_head = len(operators) == 2
+    block = tiles.tile_head(graph, operators) if is_head else tiles.tile_block(graph, operators)
     most = tiles.expanded_channels(graph, block.expand)
     if not 1 <= stage.channels <= most or stage.channels % tiles.CHANNEL_BLOCK:
         raise ScheduleError(
@@ -265,7 +266,12 @@ def _validate_tiles(graph: Graph, stage: Stage, operators: tuple[Operator, ...])
             f"most {most}, not {stage.channels}"
         )
     rows = spatial.extent(graph.output_of(operators[-1])).height
-    if not 1 <= stage.bands <= rows or (stage.bands - 1) * tiles.band_rows(graph, block, stage.bands) >= rows:
+    if isinstance(block, tiles.TileHead):
+        if stage.bands != 1:
+            raise ScheduleError(f"operator {stage.last} pools everything and cannot be cut into bands")
+    elif (
+        not 1 <= stage.bands <= rows or (stage.bands - 1) * tiles.band_rows(graph, block, stage.bands) >= rows
+    ):
         raise ScheduleError(
             f"{rows} rows of operator {stage.last} cannot be cut into {stage.bands} bands of as many rows"
         )

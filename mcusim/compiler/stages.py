@@ -15,12 +15,14 @@ from mcusim.compiler.schedule import InputIn, Schedule, Stage, position_of
 from mcusim.compiler.tiles import (
     SUM_BYTES,
     TileBlock,
+    TileHead,
     expanding_calls,
     sums_row_bytes,
     tile_block,
     tile_calls,
     tile_distance,
     tile_geometry,
+    tile_head,
     tile_rows,
     tile_spans,
 )
@@ -136,11 +138,32 @@ class TileStage(StreamStage):
         return rows * len(self.tiles)
 
 
+@dataclass(frozen=True)
+class HeadStage(StreamStage):
+    """Positions ``first`` and ``last``, a 1x1 convolution and the pool over everything that it makes, for a
+    tile of its channels at a time, each as a stream. ``rings``: the one row of a tile."""
+
+    head: TileHead
+    tiles: tuple[Span, ...]
+
+    def buffer_bytes(self, graph: Graph, tensor: int) -> int:
+        """A row of the widest tile."""
+        widest = max(tile.size for tile in self.tiles)
+        return self.rings[tensor] * spatial.extent(graph.tensors[tensor]).width * widest
+
+    def distance(self, graph: Graph, source: int) -> int | None:
+        """None of ``source`` is free as long as there are tiles: the output lies before it."""
+        del source
+        return align(graph.output_of(self.head.pool).bytes)
+
+
 def sums_bytes(graph: Graph, stage: PatchStage) -> int:
     """Where a stage adds up beside its tensors, in 32 bits: a stream that ends with a pool over everything
     counts its rows and adds up every channel, as ``average_pool_row.c`` wants it; tiles that no addition
     follows add up their output; 0 for all others."""
     op = graph.operators[stage.last]
+    if isinstance(stage, HeadStage):
+        return SUM_BYTES * (1 + max(tile.size for tile in stage.tiles))
     if isinstance(stage, TileStage):
         rows = max(band.size for band in stage.row_bands)
         return rows * sums_row_bytes(graph, op) if stage.block.add is None else 0
@@ -155,7 +178,8 @@ def calls_of(graph: Graph, stage: PatchStage, op: Operator) -> int:
         return stage.calls(graph, op)
     if not isinstance(stage, StreamStage):
         return stage.geometry.grid[0] * stage.geometry.grid[1]
-    return stage.bands * -(-turns(graph, op) // rows_at_once(op, stage.chunk))
+    pieces = len(stage.tiles) if isinstance(stage, HeadStage) else stage.bands
+    return pieces * -(-turns(graph, op) // rows_at_once(op, stage.chunk))
 
 
 def stages_of(
@@ -174,6 +198,8 @@ def _stage(graph: Graph, stage: Stage, input_in: InputIn, lowered: Mapping[int, 
     operators = graph.operators[first : last + 1]
     if stage.mode == "patch":
         return PatchStage(first, last, patch_geometry(graph, operators, stage.grid or (1, 1)))
+    if stage.mode == "ctile" and len(operators) == 2:
+        return head_stage(graph, first, operators, stage.channels)
     if stage.mode == "ctile":
         return tile_stage(graph, first, operators, stage)
     rings: dict[int, int] = {}
@@ -199,3 +225,11 @@ def tile_stage(graph: Graph, first: int, operators: Sequence[Operator], stage: S
     rows = tile_rows(graph, block, geometry.rows[block.last.outputs[0]], stage.chunk)
     tiles = tile_spans(spatial.extent(graph.output_of(block.expand)).channels, stage.channels)
     return TileStage(first, first + len(operators) - 1, geometry, rows, stage.chunk, block, tiles)
+
+
+def head_stage(graph: Graph, first: int, operators: Sequence[Operator], channels: int) -> HeadStage:
+    """The stage of a head, whose operators begin at position ``first``, in tiles of ``channels``."""
+    head = tile_head(graph, operators)
+    geometry = patch_geometry(graph, operators, (1, 1))
+    tiles = tile_spans(spatial.extent(graph.output_of(head.expand)).channels, channels)
+    return HeadStage(first, first + 1, geometry, {head.expand.outputs[0]: 1}, 1, head=head, tiles=tiles)

@@ -20,9 +20,11 @@ from mcusim.compiler.lowering.gemm import (
     to_words,
     weight_words,
 )
+from mcusim.compiler.lowering.pooling import over_rows
 from mcusim.compiler.lowering.types import Constant, LoweredOp, Options, pixelwise
 from mcusim.compiler.patches import Span
-from mcusim.compiler.tiles import SUM_BYTES, TileBlock
+from mcusim.compiler.stages import HeadStage, TileStage
+from mcusim.compiler.tiles import SUM_BYTES, TileBlock, TileHead
 from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, OpKind, Tensor
 from mcusim.network.quantise import conv_constants
@@ -61,6 +63,40 @@ class TileKernels:
         most = max(lowered.scratch_in_stream(in_width, in_width) for lowered in self.expand)
         most = max(most, *(lowered.scratch_in_stream(in_width, out_width) for lowered in self.depthwise))
         return max(most, *(lowered.scratch_in_stream(out_width, out_width) for lowered in self.project))
+
+
+@dataclass(frozen=True)
+class HeadKernels:
+    """One kernel call a tile of each operator of ``head``; the pool adds up row by row."""
+
+    head: TileHead
+    expand: tuple[LoweredOp, ...]
+    pool: tuple[LoweredOp, ...]
+
+    def of(self, op: Operator) -> Iterator[tuple[str, LoweredOp]]:
+        """As ``TileKernels.of``."""
+        for number, lowered in enumerate(self.expand if op == self.head.expand else self.pool):
+            yield f"{op.index:03d}_{number}", lowered
+
+    def scratch_bytes(self, graph: Graph) -> int:
+        """The most that a call takes; the pool's sums come on top."""
+        width = graph.tensors[self.head.expand.inputs[0]].shape[2]
+        return max(lowered.scratch_in_stream(width, width) for lowered in self.expand)
+
+
+Kernels = TileKernels | HeadKernels
+
+
+def kernels_in_tiles(graph: Graph, stage: TileStage | HeadStage, options: Options) -> Kernels:
+    """Those of a stage. Raises UnsupportedError where a projection's sums exceed what kernels hold."""
+    if isinstance(stage, TileStage):
+        return tile_kernels(graph, stage.block, stage.tiles, options)
+    expand, pool = stage.head.expand, stage.head.pool
+    return HeadKernels(
+        head=stage.head,
+        expand=tuple(_slice(graph, expand, tile, options) for tile in stage.tiles),
+        pool=tuple(over_rows(_slice(graph, pool, tile, options)) for tile in stage.tiles),
+    )
 
 
 def tile_kernels(graph: Graph, block: TileBlock, tiles: Sequence[Span], options: Options) -> TileKernels:
@@ -115,15 +151,17 @@ def _product(matrix: Matrix, tile: Span) -> LoweredOp:
 
 
 def _slice(graph: Graph, op: Operator, tile: Span, options: Options) -> LoweredOp:
-    """A convolution that makes just the channels of ``tile``."""
-    depthwise = op.kind is OpKind.DEPTHWISE_CONV_2D
-    data, weights, *bias = op.inputs
+    """An operator that makes just the channels of ``tile``."""
+    keeps = op.kind is not OpKind.CONV_2D
+    data, *constants = op.inputs
     sliced = {
-        data: _channels(graph.tensors[data], tile, 3) if depthwise else graph.tensors[data],
-        weights: _channels(graph.tensors[weights], tile, 3 if depthwise else 0),
-        **{index: _channels(graph.tensors[index], tile, 0) for index in bias if index >= 0},
+        data: _channels(graph.tensors[data], tile, 3) if keeps else graph.tensors[data],
         op.outputs[0]: _channels(graph.tensors[op.outputs[0]], tile, 3),
     }
+    for place, index in enumerate(constants):
+        if index >= 0:
+            along = 3 if keeps and place == 0 else 0
+            sliced[index] = _channels(graph.tensors[index], tile, along)
     part = Graph(graph.name, sliced, (op,), (data,), op.outputs)
     return lower(part, op, options)
 

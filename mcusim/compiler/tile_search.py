@@ -1,4 +1,4 @@
-"""Inverted residual blocks in channel tiles, as pieces of a schedule: tiles and bands worth trying."""
+"""Inverted residual blocks and heads in channel tiles, as pieces of a schedule: tiles and bands to try."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from mcusim.compiler import spatial
 from mcusim.compiler.pieces import Piece, PieceSearch
 from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import Stage
-from mcusim.compiler.stages import TileStage, sums_bytes, tile_stage
-from mcusim.compiler.tiles import CHANNEL_BLOCK, TileBlock, expanded_channels, tile_block
+from mcusim.compiler.stages import TileStage, head_stage, sums_bytes, tile_stage
+from mcusim.compiler.tiles import CHANNEL_BLOCK, TileBlock, expanded_channels, tile_block, tile_head
 from mcusim.errors import ScheduleError
 from mcusim.network.graph import Graph
 
@@ -31,12 +31,33 @@ def tile_pieces(graph: Graph, search: PieceSearch) -> list[Piece]:
     by layer, and is not beaten by another of the block's in all respects. ``search`` is that of ``graph``."""
     found: list[Piece] = []
     for first in range(len(graph.operators)):
+        found += _best(_heads(graph, search, first))
         for count in (3, 4):
             block = _block(graph, first, first + count - 1)
             if block is not None and _has_sums(search, block):
                 pieces = _pieces(graph, search, first, block)
                 found += _best(pieces)
     return found
+
+
+def _heads(graph: Graph, search: PieceSearch, first: int) -> Iterator[Piece]:
+    operators = graph.operators[first : first + 2]
+    if len(operators) < 2 or not search.known.lowered:
+        return
+    if spatial.live_behind(graph, first, first + 1) != set(operators[-1].outputs):
+        return
+    try:
+        head = tile_head(graph, operators)
+    except ScheduleError:
+        return
+    width = graph.tensors[head.expand.inputs[0]].shape[2]
+    scratch = search.known.lowered[head.expand.index].scratch_in_stream(width, width)
+    for channels in _tiles(expanded_channels(graph, head.expand)):
+        stage = head_stage(graph, first, operators, channels)
+        rings = align(stage.buffer_bytes(graph, head.expand.outputs[0]))
+        needed = search.bytes_beside(stage) + rings + align(scratch + sums_bytes(graph, stage))
+        if needed < search.most:
+            yield search.piece(stage, needed, bands=1, channels=channels)
 
 
 def _block(graph: Graph, first: int, last: int) -> TileBlock | None:

@@ -4,6 +4,9 @@ A block is a 1x1 convolution that expands, a depthwise convolution, a 1x1 convol
 perhaps the addition of the block's input. For each tile of the expanded channels the first three advance
 together row by row, and the projection adds up sums, 32 bits wide, over all tiles. Sums exist for one
 horizontal band of the output at a time; rows of the expanded tensor that two bands need are made in both.
+
+A head, a 1x1 convolution with the average pool over everything behind it, is simpler: each tile makes its own
+channels of the output.
 """
 
 from __future__ import annotations
@@ -41,16 +44,36 @@ class TileBlock:
         return self.add or self.project
 
 
+@dataclass(frozen=True)
+class TileHead:
+    """A 1x1 convolution and the average pool over everything that it makes."""
+
+    expand: Operator
+    pool: Operator
+
+
+def tile_head(graph: Graph, operators: Sequence[Operator]) -> TileHead:
+    """The head that ``operators``, two, are. Raises ScheduleError, with the reason, if they are none."""
+    expand, pool = operators
+    _check_pointwise(expand)
+    if pool.kind is not OpKind.AVERAGE_POOL_2D or not spatial.pools_all(graph, pool):
+        raise ScheduleError(f"operator {pool.index} ({pool.kind}) is no average pool over all of its input")
+    _check_channels(graph, expand)
+    return TileHead(expand, pool)
+
+
 def tile_block(graph: Graph, operators: Sequence[Operator]) -> TileBlock:
     """The block that ``operators`` are. Raises ScheduleError, with the reason, if they are none."""
     numbers = f"operators {operators[0].index} to {operators[-1].index}"
     if len(operators) not in (3, 4):
-        raise ScheduleError(f"{numbers} are no inverted residual: a ctile stage has three, or four with ADD")
+        raise ScheduleError(
+            f"{numbers} are no inverted residual, which has three, or four with ADD, and no 1x1 convolution "
+            "with a pool"
+        )
     expand, depthwise, project = operators[:3]
     add = operators[3] if len(operators) == 4 else None
-    for op in (expand, project):
-        if op.kind is not OpKind.CONV_2D or op.attributes.window not in (Window(1, 1), None):
-            raise ScheduleError(f"operator {op.index} ({op.kind}) is no 1x1 convolution of stride 1")
+    _check_pointwise(expand)
+    _check_pointwise(project)
     window = spatial.window_of(depthwise)
     if not spatial.keeps_channels(graph, depthwise) or (window.dilation_h, window.dilation_w) != (1, 1):
         raise ScheduleError(
@@ -62,12 +85,21 @@ def tile_block(graph: Graph, operators: Sequence[Operator]) -> TileBlock:
     wanted = {project.outputs[0], expand.inputs[0]}
     if add is not None and (add.kind is not OpKind.ADD or set(spatial.activations(graph, add)) != wanted):
         raise ScheduleError(f"operator {add.index} ({add.kind}) does not add the block's input to its output")
-    if expanded_channels(graph, expand) % CHANNEL_BLOCK:
-        raise ScheduleError(
-            f"operator {expand.index} makes {expanded_channels(graph, expand)} channels; tiles need a "
-            f"multiple of {CHANNEL_BLOCK}"
-        )
+    _check_channels(graph, expand)
     return TileBlock(expand, depthwise, project, add)
+
+
+def _check_pointwise(op: Operator) -> None:
+    if op.kind is not OpKind.CONV_2D or op.attributes.window not in (Window(1, 1), None):
+        raise ScheduleError(f"operator {op.index} ({op.kind}) is no 1x1 convolution of stride 1")
+
+
+def _check_channels(graph: Graph, expand: Operator) -> None:
+    channels = expanded_channels(graph, expand)
+    if channels % CHANNEL_BLOCK:
+        raise ScheduleError(
+            f"operator {expand.index} makes {channels} channels; tiles need a multiple of {CHANNEL_BLOCK}"
+        )
 
 
 def expanded_channels(graph: Graph, expand: Operator) -> int:

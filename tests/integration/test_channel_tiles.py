@@ -1,4 +1,4 @@
-"""Random inverted residual blocks in channel tiles: the firmware computes what the executor computes."""
+"""Random inverted residuals and heads in channel tiles: the firmware computes what the executor computes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def random_block(rng: random.Random) -> Graph:
     y = net.depthwise(y, rng.choice([3, 3, 5]), stride, rng.choice(list(Activation)[:3]))
     y = net.conv(y, net.channels(x) if add else rng.choice([3, 8, 13]))
     y = net.add(x, y) if add else y
+    y = net.conv(y, rng.choice([4, 20, 44]), activation=Activation.RELU6)
     return net.graph(net.dense(net.flatten(net.global_average_pool(y)), 4))
 
 
 def random_tiles(rng: random.Random, graph: Graph) -> Schedule:
-    """The block in tiles and everything else layer by layer."""
+    """The block and the head in tiles, and everything else layer by layer."""
     last = LAST + (graph.operators[LAST + 1].kind == "ADD")
     height = graph.output_of(graph.operators[last]).shape[1]
     channels = graph.output_of(graph.operators[EXPAND]).shape[3]
@@ -49,8 +50,11 @@ def random_tiles(rng: random.Random, graph: Graph) -> Schedule:
         chunk=rng.choice([1, 2]),
     )
     before = Stage(first=0, last=EXPAND - 1, mode="op")
-    behind = Stage(first=last + 1, last=graph.operators[-1].index, mode="op")
-    return Schedule(name="tiles", input_in=rng.choice(["sram", "flash"]), stages=(before, block, behind))
+    wide = graph.output_of(graph.operators[last + 1]).shape[3]
+    head = Stage(first=last + 1, last=last + 2, mode="ctile", channels=rng.randrange(4, wide + 1, 4))
+    behind = Stage(first=last + 3, last=graph.operators[-1].index, mode="op")
+    stages = (before, block, head, behind)
+    return Schedule(name="tiles", input_in=rng.choice(["sram", "flash"]), stages=stages)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -149,7 +149,9 @@ def test_a_schedule_with_tiles_goes_through_json(graph: Graph) -> None:
         (Stage(first=24, last=27, mode="ctile", channels=8, bands=7), "6 rows .* cut into 7 bands"),
         (Stage(first=24, last=27, mode="ctile", channels=8, bands=4), "cut into 4 bands of as many rows"),
         (Stage(first=24, last=27, mode="ctile", channels=8, chunk=3), "makes 1 or 2 rows at a time, not 3"),
-        (Stage(first=21, last=22, mode="ctile", channels=8), "no inverted residual"),
+        (Stage(first=20, last=24, mode="ctile", channels=8), "20 to 24 are no inverted residual"),
+        (Stage(first=21, last=22, mode="ctile", channels=8), "operator 22 .* is no average pool"),
+        (Stage(first=61, last=62, mode="ctile", channels=8, bands=3), "operator 62 pools everything"),
         (Stage(first=25, last=27, mode="ctile", channels=8), "operator 25 .* is no 1x1 convolution"),
         (Stage(first=26, last=28, mode="ctile", channels=8), "operator 27 .* is no depthwise"),
     ],
@@ -166,7 +168,7 @@ def found(graph: Graph) -> list[Piece]:
 
 def test_the_search_knows_what_tiles_need(graph: Graph, found: list[Piece]) -> None:
     assert {(graph.operators[p.first].index, graph.operators[p.last].index) for p in found} >= {
-        (24, 26), (24, 27), (50, 53), (58, 60),
+        (24, 26), (24, 27), (50, 53), (58, 60), (61, 62),
     }  # fmt: skip
     for piece in found[::37]:
         (stage,) = partition.stages_for(graph, [piece])
