@@ -27,7 +27,7 @@ def drawing_of(graph: Graph, schedule: Schedule, spec: str) -> ScheduleDrawing:
         sram_bytes=program.plan.sram_bytes,
         mac_factor=mac_factor(graph, schedule),
         moments=moments[-1] + 1,
-        stages=tuple(_stage(program, stage, moments) for stage in schedule.stages),
+        stages=_stages(program, schedule, moments),
         regions=_regions(program, moments),
     )
 
@@ -44,16 +44,26 @@ def _moments(program: Program) -> list[int]:
     return moments
 
 
-def _stage(program: Program, stage: Stage, moments: list[int]) -> DrawnStage:
-    from mcusim.compiler.analysis import operator_macs
-    from mcusim.compiler.schedule import position_of, stage_operators
+def _stages(program: Program, schedule: Schedule, moments: list[int]) -> tuple[DrawnStage, ...]:
+    """Stages cover the execution order, together with copies of operators, one behind the other."""
+    from mcusim.compiler.schedule import position_of
 
-    graph = program.graph
-    first, last = position_of(graph, stage.first), position_of(graph, stage.last)
-    operators = stage_operators(graph, stage)
-    pieces = program.ranges.stage_at(first)
-    once = sum(operator_macs(graph, op, None) for op in operators)
-    made = sum(operator_macs(graph, op, pieces) for op in operators)
+    ends = [position_of(program.graph, stage.last) for stage in schedule.stages]
+    starts = [0, *(end + 1 for end in ends)]
+    spans = zip(schedule.stages, starts, ends, strict=False)
+    return tuple(_stage(program, stage, (first, last), moments) for stage, first, last in spans)
+
+
+def _stage(program: Program, stage: Stage, span: tuple[int, int], moments: list[int]) -> DrawnStage:
+    from mcusim.compiler.analysis import operator_macs
+
+    graph, (first, last) = program.graph, span
+    operators = graph.operators[first : last + 1]
+    once = sum(operator_macs(graph, op, None) for op in operators if op.copy_of is None)
+    made = sum(
+        operator_macs(graph, op, program.ranges.stage_at(position))
+        for position, op in enumerate(operators, first)
+    )
     return DrawnStage(
         mode=_mode(stage),
         operators=tuple((op.index, op.kind.value) for op in operators),
@@ -70,7 +80,10 @@ def _mode(stage: Stage) -> str:
     if stage.mode == "ctile":
         bands = f" x {stage.bands} bands" if stage.bands > 1 else ""
         return f"ctile {stage.channels}{bands}{pairs}"
-    return f"{stage.bands} bands{pairs}" if stage.bands > 1 else f"{stage.mode}{pairs}"
+    bands = f"{stage.bands} bands"
+    if stage.mode == "se2":
+        return f"se2 in {bands}{pairs}" if stage.bands > 1 else f"se2{pairs}"
+    return f"{bands}{pairs}" if stage.bands > 1 else f"{stage.mode}{pairs}"
 
 
 def _regions(program: Program, moments: list[int]) -> tuple[Region, ...]:

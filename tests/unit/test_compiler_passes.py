@@ -11,6 +11,7 @@ import pytest
 import squeeze_excite
 from squeeze_excite import block_ends, gated, squeeze
 
+from mcusim.cli.schedule_drawing import drawing_of
 from mcusim.compiler import partition, passes, schedule
 from mcusim.compiler.analysis import schedule_macs
 from mcusim.compiler.memory_plan import plan_memory
@@ -152,3 +153,17 @@ def _first_of(unfolded: Graph, index: int) -> int:
 
 def _macs(graph: Graph, first: int, last: int) -> int:
     return sum(geometry.macs(graph, op) for op in graph.operators if first <= op.index <= last)
+
+
+def test_a_drawing_shows_both_passes_as_one_stage() -> None:
+    graph = squeeze_excite.network(2)
+    last = block_ends(graph)[0]
+    drawn = drawing_of(graph, staged(graph, 0, last), "passes").stages[0]
+    unfolded, _ = passes.unfold(graph, staged(graph, 0, last))
+    assert drawn.mode == "se2"
+    assert [index for index, _ in drawn.operators] == [
+        op.index for op in unfolded.operators if op.index <= last or op.copy_of is not None
+    ]
+    once = sum(geometry.macs(graph, op) for op in graph.operators if op.index <= last)
+    rest = geometry.total_macs(graph) - once
+    assert drawn.mac_factor == (schedule_macs(graph, staged(graph, 0, last)) - rest) / once
