@@ -40,6 +40,10 @@ MODELS = (
 )
 
 
+ROUNDING = {"conv", "conv_1x1", *(f"depthwise_{n}x{n}_s{s}" for n in (3, 5, 7) for s in (1, 2))}
+"""Kernels that round once where that is exact."""
+
+
 @dataclass(frozen=True)
 class Row:
     """An operator as it ran: its kernel, [height, width, channels] in and out, window, cycles, and the bytes
@@ -62,6 +66,14 @@ class Row:
         return bound(self.work) if bound is not None else None
 
     @property
+    def name(self) -> str:
+        """The kernel's, and how often it rounds where that differs."""
+        plain = self.kernel.removeprefix("mcu_").removesuffix("_once")
+        if plain not in ROUNDING:
+            return plain
+        return f"{plain} {'twice' if self.work.rounds_twice else 'once'}"
+
+    @property
     def rate(self) -> float:
         """Multiply-accumulates a cycle."""
         return self.work.macs / self.cycles
@@ -75,7 +87,7 @@ class Row:
             parts = [f"{figure / self.cycles:.0%}" for figure in figures]
             parts.append(f"{1 - bound.cycles / self.cycles:.0%}")
         return (
-            self.kernel.removeprefix("mcu_"),
+            self.name,
             self.shape_in,
             self.shape_out,
             f"{self.cycles:,}",
@@ -90,7 +102,7 @@ HEAD = (
     *("kernel", "in", "out", "cycles", "MAC/c", "c/output"),
     *("inputs", "loads", "MACs", "requant", "left", "code"),
 )
-WIDTHS = (21, 12, 12, 11, 6, 9, 7, 6, 6, 8, 6, 6)
+WIDTHS = (22, 12, 12, 11, 6, 9, 7, 6, 6, 8, 6, 6)
 
 
 @dataclass(frozen=True)

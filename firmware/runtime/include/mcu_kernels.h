@@ -37,6 +37,19 @@ struct mcu_gemm {
 int32_t *mcu_widen_one(const int8_t *in, int32_t words, int32_t *x);
 int32_t *mcu_widen_pair(const int8_t *in0, const int8_t *in1, int32_t words, int32_t *x);
 
+/* Windows of two pixels: of each of `count` rows `words` words, from `first` bytes on and from `distance`
+ * bytes behind that, into `x` one row behind the other (see widen.c); the order of fields is known to
+ * assembly. */
+typedef struct mcu_windows {
+    int32_t *x;
+    const int8_t *const *rows;
+    int32_t count; /* at least 1 */
+    int32_t first;
+    int32_t distance;
+    int32_t words;
+} mcu_windows;
+void mcu_widen_windows(const mcu_windows *windows);
+
 /* Widen two 3x3 windows of three channels, from `first` bytes on in each of three rows, the other one
  * `distance` bytes behind it (see widen_nines.c). */
 void mcu_widen_nines(const int8_t *const *rows, int32_t first, int32_t distance, int32_t *x);

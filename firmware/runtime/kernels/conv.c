@@ -223,6 +223,12 @@ static void widen_inside(const mcu_conv_params *p, const mcu_rows *rows, const f
     int8_t *left_over = (int8_t *)(x + 4 * words * p->kernel_h);
     int32_t index = inside->first * (bytes - 4 * words);
     x += 4 * words * inside->first;
+    if (bytes <= 4 * words && words > 2 && inside->first < inside->last) {
+        const mcu_windows windows = {
+            x, rows->in + inside->first, inside->last - inside->first, at0, at1 - at0, words};
+        mcu_widen_windows(&windows);
+        return;
+    }
     for (int32_t ky = inside->first; ky < inside->last; ky++) {
         const int8_t *row = rows->in[ky];
         x = widen_words(row + at0, row + at1, words, x);

@@ -32,6 +32,22 @@ MCU_NAKED int32_t *mcu_widen_pair(const int8_t *in0 MCU_IN_REGISTER, const int8_
             "pop {r4-r7, pc}\n\t");
 }
 
+/* r8 rows, r9 rows left, r10 first, r11 distance, s0 words; the rest as in MCU_WIDEN_PAIR. */
+MCU_NAKED void mcu_widen_windows(const mcu_windows *windows MCU_IN_REGISTER) {
+    __asm__("push {r4-r11, lr}\n\t"
+            "ldm r0, {r3, r8-r12}\n\t"
+            "vmov s0, r12\n"
+            "1:\n\t"
+            "ldr r0, [r8], #4\n\t"
+            "vmov r2, s0\n\t"
+            "add r0, r0, r10\n\t"
+            "add r1, r0, r11\n\t"
+            MCU_WIDEN_PAIR
+            "subs.w r9, r9, #1\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r11, pc}\n\t");
+}
+
 /* clang-format on */
 #else
 
@@ -47,6 +63,14 @@ int32_t *mcu_widen_pair(const int8_t *in0, const int8_t *in1, int32_t words, int
         x += 4;
     }
     return x;
+}
+
+void mcu_widen_windows(const mcu_windows *windows) {
+    int32_t *x = windows->x;
+    for (int32_t i = 0; i < windows->count; i++) {
+        const int8_t *run = windows->rows[i] + windows->first;
+        x = mcu_widen_pair(run, run + windows->distance, windows->words, x);
+    }
 }
 
 #endif
