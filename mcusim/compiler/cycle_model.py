@@ -75,6 +75,18 @@ def whole_cycles(graph: Graph, op: Operator) -> float:
     return per_mac * geometry.macs(graph, op) + per_output * graph.output_of(op).elements
 
 
+def cycles_by_rows(
+    graph: Graph, op: Operator, whole: float, rows: int, lowered: Mapping[int, LoweredOp]
+) -> float:
+    """An operator as a whole whose kernel is asked for so many rows a call at most; 0: for as many as it can
+    make, which takes ``whole``."""
+    kernel = lowered.get(op.index)
+    if kernel is None or not 0 < rows < kernel.rows_per_call:
+        return whole
+    calls = -(-spatial.extent(graph.output_of(op)).height // rows)
+    return whole * (2 if rows == 1 else 1) + _row_costs(op, kernel).call * calls
+
+
 def stage_cycles(
     graph: Graph, stage: PatchStage, whole: Mapping[int, float], lowered: Mapping[int, LoweredOp]
 ) -> float:

@@ -66,7 +66,7 @@ def find_pieces(
     ``measured``: cycles of operators as a whole, by index; ``lowered``: their kernels, where that is known.
     """
     search = PieceSearch(graph, Known(input_in, operator_cycles(graph, measured), lowered or {}))
-    found = [search.whole(position) for position in range(len(graph.operators))]
+    found = [piece for position in range(len(graph.operators)) for piece in search.wholes(position)]
     for chunk in (1, 2):
         for position in range(len(graph.operators)):
             found += search.streams_from(position, chunk, bands)

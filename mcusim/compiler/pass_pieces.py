@@ -78,7 +78,7 @@ def _pieces(
     passes = PieceSearch(unfolded, _copied(search.known, unfolded), search.most, first)
     added = len(unfolded.operators) - len(operators)
     means = first + added + len(block.gate.means) - 1
-    between = [passes.whole(means + 1 + n) for n in range(len(block.gate.excite))]
+    between = [next(passes.wholes(means + 1 + n)) for n in range(len(block.gate.excite))]
     for chunk in (1, 2):
         ahead_of_gate = next((p for p in passes.streams_from(first, chunk, ()) if p.last == means), None)
         if ahead_of_gate is None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
-from mcusim.compiler.cycle_model import operator_cycles_in, stage_cycles
+from mcusim.compiler.cycle_model import cycles_by_rows, operator_cycles_in, stage_cycles
 from mcusim.compiler.in_place import shared_rings
-from mcusim.compiler.live_ranges import Buffer, stage_overlaps
+from mcusim.compiler.live_ranges import Buffer, Overlap, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
@@ -87,12 +87,30 @@ class PieceSearch:
         buffers = self._ranges.buffers.values()
         return sum(align(buffer.bytes) for buffer in buffers if _is_there(self._graph, buffer, position))
 
-    def whole(self, position: int) -> Piece:
-        """One operator as a whole."""
+    def wholes(self, position: int) -> Iterator[Piece]:
+        """One operator as a whole: the way to lie over its input that needs fewest bytes, and ways that are
+        faster."""
         op = self._graph.operators[position]
         computed = operator_macs(self._graph, op, None)
-        needed = step_bytes(self._ranges, position)
-        return Piece(position, position, 0, 1, needed, self._cycles[op.index], computed)
+        fewest = math.inf
+        for rows, overlaps in self._ways(position):
+            cost = cycles_by_rows(self._graph, op, self._cycles[op.index], rows, self._lowered)
+            if cost < fewest:
+                fewest = cost
+                needed = step_bytes(replace(self._ranges, overlaps=overlaps), position)
+                yield Piece(position, position, 0, 1, needed, cost, computed)
+
+    def _ways(self, position: int) -> Iterator[tuple[int, tuple[Overlap, ...]]]:
+        """Rows that are made in a call at most, 0 for as many as the kernel can, with all overlaps: from
+        the slowest way on."""
+        everything = self._ranges.overlaps
+        own = next((o for o in everything if self._ranges.buffers[o.target].first == position), None)
+        rest = tuple(o for o in everything if o is not own)
+        yield (own.rows if own else 0), everything
+        for way in reversed(own.faster if own else ()):
+            yield way.rows, (*rest, way)
+        if own is not None and own.costs_cycles:
+            yield 0, rest
 
     def streams_from(self, first: int, chunk: int, bands: Sequence[int]) -> Iterator[Piece]:
         """Streams that start at ``first``, as long as what lies beside their output is no more than all that

@@ -7,7 +7,7 @@ to start at 0 in the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap
@@ -19,6 +19,9 @@ FIRST_MOVES = 1500
 
 LATER_MOVES = 800
 """Of each repair that looks for a size above it."""
+
+MOVES_AGAIN = 400
+"""Of each repair of a plan in which some buffers lie otherwise."""
 
 STEPS = 64
 """A smaller memory is looked for in steps of at least that part of it."""
@@ -61,24 +64,50 @@ def _repair_of(ranges: LiveRanges) -> Repair:
 
 def settle(ranges: LiveRanges, placer: Placer | None = None) -> tuple[LiveRanges, dict[int, int]]:
     """Offsets as ``placer`` finds them (by default ``place``), and ``ranges`` with the fastest way of every
-    overlap for which an arena of that size has room."""
-    find = placer or place
-    offsets = find(ranges)
+    overlap for which an arena of that size has room: of all at once or, where that does not fit, of as many
+    as halving finds."""
+    offsets = (placer or place)(ranges)
     size = arena_bytes(ranges, offsets)
-    relaxed = replace(ranges, overlaps=tuple(_relaxed(ranges, size)))
-    found = find(relaxed)
-    return (relaxed, found) if arena_bytes(relaxed, found) <= size else (ranges, offsets)
+    groups = [list(_faster_ways(ranges, size))]
+    while groups:
+        group = groups.pop()
+        relaxed = _with_ways(ranges, group)
+        found = _fit_again(relaxed, offsets, size, [slow.target for slow, _ in group])
+        if found is not None:
+            ranges, offsets = relaxed, found
+        elif len(group) > 1:
+            half = len(group) // 2
+            groups += [group[half:], group[:half]]
+    return ranges, offsets
 
 
-def _relaxed(ranges: LiveRanges, size: int) -> Iterator[Overlap]:
-    """Overlaps that cost cycles only if their step needs them; the fastest for which there is room."""
+Ways = tuple[Overlap, tuple[Overlap, ...]]
+"""An overlap and what takes its place: another one, or none."""
+
+
+def _faster_ways(ranges: LiveRanges, size: int) -> Iterator[Ways]:
+    """For overlaps that cost cycles the fastest way for which their step has room."""
     for overlap in ranges.overlaps:
         ways: list[tuple[Overlap, ...]] = [()] if overlap.costs_cycles else []
         ways += ((faster,) for faster in overlap.faster)
-        rest = tuple(o for o in ranges.overlaps if o != overlap)
         step = ranges.buffers[overlap.target].first
-        fitting = (way for way in ways if step_bytes(replace(ranges, overlaps=rest + way), step) <= size)
-        yield from next(fitting, (overlap,))
+        fitting = (w for w in ways if step_bytes(_with_ways(ranges, [(overlap, w)]), step) <= size)
+        yield from ((overlap, way) for way in [next(fitting, None)] if way is not None)
+
+
+def _with_ways(ranges: LiveRanges, ways: Iterable[Ways]) -> LiveRanges:
+    instead = dict(ways)
+    overlaps = (way for overlap in ranges.overlaps for way in instead.get(overlap, (overlap,)))
+    return replace(ranges, overlaps=tuple(overlaps))
+
+
+def _fit_again(
+    ranges: LiveRanges, offsets: Mapping[int, int], size: int, moved: Iterable[int]
+) -> dict[int, int] | None:
+    """Offsets within ``size``, found from ``offsets``, of which those of the buffers ``moved`` do not hold;
+    None if there are none."""
+    beyond = dict.fromkeys(moved, size)
+    return _repair_of(ranges).fit({**offsets, **beyond}, size, MOVES_AGAIN)
 
 
 def lower_bound(ranges: LiveRanges) -> int:
