@@ -194,6 +194,15 @@ void mcu_plane_channels(const int32_t *stream, const int32_t *strip, const mcu_p
 #define MCU_WINDOW_4(width, column, weight) MCU_TAP(width, column, weight, "r6", "r7", "r3", "r4", "r5")
 #define MCU_WINDOW_5(width, column, weight) MCU_TAP(width, column, weight, "r7", "r3", "r4", "r5", "r6")
 
+/* The first five columns of a kernel, stride 1. */
+#define MCU_FIVE_TAPS                  \
+    MCU_PRELOAD("0", "16", "32", "48") \
+    MCU_WINDOW_1(".n", "64", "0")      \
+    MCU_WINDOW_2(".n", "80", "4")      \
+    MCU_WINDOW_3(".n", "96", "8")      \
+    MCU_WINDOW_4(".n", "112", "12")    \
+    MCU_WINDOW_5(".w", "128", "16")
+
 #define MCU_PLANE_FUNCTION(name, size, stride, shift, taps, weights, SCALE, OUTPUT)                         \
     MCU_NAKED static void name(const int32_t *stream MCU_IN_REGISTER, const int32_t *strip MCU_IN_REGISTER, \
                                const mcu_plane_job *job MCU_IN_REGISTER) {                                  \

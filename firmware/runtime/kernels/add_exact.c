@@ -4,12 +4,13 @@
  * One of the operands may be a single pixel, which is handed in as such for every row. Any constants; in
  * place on an operand of full size; no scratch. About 60 cycles an element: the lowering takes add_linear.c
  * where it proves that kernel equal. */
-#include "mcu_kernels.h"
+#include "mcu_elementwise.h"
 #include "mcu_requantise.h"
 
 enum { ADD_LEFT_SHIFT = 20 };
 
-static int8_t sum_of(const mcu_add_exact_params *p, int32_t x1, int32_t x2) {
+static int8_t sum_of(const void *params, int32_t x1, int32_t x2) {
+    const mcu_add_exact_params *p = params;
     const int32_t wide1 = mcu_shift_left(x1 - p->zero_point1, ADD_LEFT_SHIFT);
     const int32_t wide2 = mcu_shift_left(x2 - p->zero_point2, ADD_LEFT_SHIFT);
     const int32_t addend = mcu_requantise(wide2, p->multiplier2, p->shift2);
@@ -20,16 +21,5 @@ static int8_t sum_of(const mcu_add_exact_params *p, int32_t x1, int32_t x2) {
 
 void mcu_add_exact(const void *params, const mcu_rows *rows) {
     const mcu_add_exact_params *p = params;
-    const int32_t first = rows->in_x0 * p->channels;
-    const int32_t back1 = p->single == 1 ? p->channels : 0, back2 = p->single == 2 ? p->channels : 0;
-    const int8_t *in1 = rows->in[0] + (back1 == 0 ? first : 0);
-    const int8_t *in2 = rows->in2[0] + (back2 == 0 ? first : 0);
-    int8_t *out = rows->out[0];
-    for (int32_t x = 0; x < rows->out_width; x++) {
-        for (int32_t c = 0; c < p->channels; c++) {
-            *out++ = sum_of(p, *in1++, *in2++);
-        }
-        in1 -= back1;
-        in2 -= back2;
-    }
+    mcu_operate(p, rows, p->channels, p->single, sum_of);
 }

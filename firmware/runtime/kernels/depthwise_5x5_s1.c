@@ -34,12 +34,4 @@
     "adds r0, #60\n"                    \
     "7:\n\t"
 
-#define TAPS                            \
-    MCU_PRELOAD("0", "16", "32", "48")  \
-    MCU_WINDOW_1(".n", "64", "0")       \
-    MCU_WINDOW_2(".n", "80", "4")       \
-    MCU_WINDOW_3(".n", "96", "8")       \
-    MCU_WINDOW_4(".n", "112", "12")     \
-    MCU_WINDOW_5(".w", "128", "16")
-
-MCU_PLANE_KERNELS(5, 1, SHIFT, TAPS, "20")
+MCU_PLANE_KERNELS(5, 1, SHIFT, MCU_FIVE_TAPS, "20")

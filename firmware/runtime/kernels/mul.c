@@ -3,10 +3,11 @@
  * The single pixel is handed in as such for every row. The product of two 9-bit differences is exact;
  * rounding is that of mcu_requantise for every multiplier and shift. In place on an operand of full size; no
  * scratch. About 25 cycles an element. */
-#include "mcu_kernels.h"
+#include "mcu_elementwise.h"
 #include "mcu_requantise.h"
 
-static int8_t product(const mcu_mul_params *p, int32_t x1, int32_t x2) {
+static int8_t product(const void *params, int32_t x1, int32_t x2) {
+    const mcu_mul_params *p = params;
     const int32_t exact = (x1 - p->zero_point1) * (x2 - p->zero_point2);
     const int32_t value = mcu_requantise(exact, p->multiplier, p->shift) + p->out_zero_point;
     return (int8_t)mcu_clamp(value, p->act_min, p->act_max);
@@ -14,16 +15,5 @@ static int8_t product(const mcu_mul_params *p, int32_t x1, int32_t x2) {
 
 void mcu_mul(const void *params, const mcu_rows *rows) {
     const mcu_mul_params *p = params;
-    const int32_t first = rows->in_x0 * p->channels;
-    const int32_t back1 = p->single == 1 ? p->channels : 0, back2 = p->single == 2 ? p->channels : 0;
-    const int8_t *in1 = rows->in[0] + (back1 == 0 ? first : 0);
-    const int8_t *in2 = rows->in2[0] + (back2 == 0 ? first : 0);
-    int8_t *out = rows->out[0];
-    for (int32_t x = 0; x < rows->out_width; x++) {
-        for (int32_t c = 0; c < p->channels; c++) {
-            *out++ = product(p, *in1++, *in2++);
-        }
-        in1 -= back1;
-        in2 -= back2;
-    }
+    mcu_operate(p, rows, p->channels, p->single, product);
 }

@@ -15,6 +15,14 @@
     "ldr " x1 ", [r1, #16]\n\t"    \
     "ldr " x2 ", [r1, #32]\n\t"
 
+/* Where a phase of fewer than seven taps begins: columns and weights are led to where `tap` expects them. */
+#define ENTER(label, x0, x1, x2, column, weights, tap) \
+    label ":\n\t"                                      \
+    PRELOAD(x0, x1, x2)                                \
+    column                                             \
+    "subs r0, #" weights "\n\t"                        \
+    "b " tap "f\n"
+
 /* One tap of four outputs, whose columns are x0 to x3; x3 is loaded. The NOP is free behind a load, and keeps the
  * fetch going. */
 #define TAP(column, weight, x0, x1, x2, x3) \
@@ -59,35 +67,12 @@ MCU_NAKED const int32_t *mcu_slide(const int32_t *stream MCU_IN_REGISTER,
             "3:\n\t"
             ".byte (10f - 3b) / 2, (11f - 3b) / 2, (12f - 3b) / 2, (13f - 3b) / 2\n\t"
             ".byte (14f - 3b) / 2, (15f - 3b) / 2, (16f - 3b) / 2, (17f - 3b) / 2\n"
-            "11:\n\t"
-            PRELOAD("r6", "r7", "r4")
-            "subs r1, #48\n\t"
-            "subs r0, #24\n\t"
-            "b 26f\n"
-            "12:\n\t"
-            PRELOAD("r5", "r6", "r7")
-            "subs r1, #32\n\t"
-            "subs r0, #20\n\t"
-            "b 25f\n"
-            "13:\n\t"
-            PRELOAD("r4", "r5", "r6")
-            "subs r1, #16\n\t"
-            "subs r0, #16\n\t"
-            "b 24f\n"
-            "14:\n\t"
-            PRELOAD("r7", "r4", "r5")
-            "subs r0, #12\n\t"
-            "b 23f\n"
-            "15:\n\t"
-            PRELOAD("r6", "r7", "r4")
-            "adds r1, #16\n\t"
-            "subs r0, #8\n\t"
-            "b 22f\n"
-            "16:\n\t"
-            PRELOAD("r5", "r6", "r7")
-            "adds r1, #32\n\t"
-            "subs r0, #4\n\t"
-            "b 21f\n"
+            ENTER("11", "r6", "r7", "r4", "subs r1, #48\n\t", "24", "26")
+            ENTER("12", "r5", "r6", "r7", "subs r1, #32\n\t", "20", "25")
+            ENTER("13", "r4", "r5", "r6", "subs r1, #16\n\t", "16", "24")
+            ENTER("14", "r7", "r4", "r5", "", "12", "23")
+            ENTER("15", "r6", "r7", "r4", "adds r1, #16\n\t", "8", "22")
+            ENTER("16", "r5", "r6", "r7", "adds r1, #32\n\t", "4", "21")
             "17:\n\t"
             PRELOAD("r4", "r5", "r6")
             "adds r1, #48\n\t"
