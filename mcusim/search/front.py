@@ -16,7 +16,7 @@ from mcusim.chips import Chip
 from mcusim.compiler.analysis import mac_factor
 from mcusim.compiler.automatic import STACK_BYTES
 from mcusim.compiler.build import build
-from mcusim.compiler.partition import BANDS, cycles, find_pieces, front, stages_for
+from mcusim.compiler.partition import BANDS, cycles, find_pieces, front, peak, stages_for
 from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule
 from mcusim.errors import FitError
@@ -60,6 +60,8 @@ def plan_front(graph: Graph, chip: Chip, input_in: InputIn) -> list[Point]:
     pieces = find_pieces(graph, input_in, bands=BANDS, measured=whole, lowered=lowered)
     points: list[Point] = []
     for cover in front(pieces, len(graph.operators)):
+        if points and peak(cover) > points[-1].sram_bytes * (1 - WORTHWHILE):
+            continue
         schedule = Schedule(name=f"front:{len(points)}", input_in=input_in, stages=stages_for(graph, cover))
         plan = make_program(graph, schedule, lowered=lowered).plan
         if points and plan.arena_bytes > points[-1].arena_bytes * (1 - WORTHWHILE):
