@@ -65,9 +65,16 @@ def _repair_of(ranges: LiveRanges) -> Repair:
 def settle(ranges: LiveRanges, placer: Placer | None = None) -> tuple[LiveRanges, dict[int, int]]:
     """Offsets as ``placer`` finds them (by default ``place``), and ``ranges`` with the fastest way of every
     overlap for which an arena of that size has room: of all at once or, where that does not fit, of as many
-    as halving finds."""
-    offsets = (placer or place)(ranges)
+    as halving finds. Where the fullest step needs less than the arena found, faster ways may be easier to
+    place."""
+    find = placer or place
+    offsets = find(ranges)
     size = arena_bytes(ranges, offsets)
+    if size > lower_bound(ranges):
+        relaxed = _with_ways(ranges, _faster_ways(ranges, size))
+        others = find(relaxed)
+        if arena_bytes(relaxed, others) < size:
+            ranges, offsets, size = relaxed, others, arena_bytes(relaxed, others)
     groups = [list(_faster_ways(ranges, size))]
     while groups:
         group = groups.pop()
