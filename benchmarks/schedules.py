@@ -31,8 +31,8 @@ HEADING = """# What streams and bands need
 SRAM of whole images: arena, scratch, stack and statics, as a run touched them, in KiB of 1024 bytes; cycles
 at zero wait states. "limit": the most MACs, over those layer by layer, that a schedule might take; the row's
 needs least SRAM among all streams, bands, tiles and patches within it; "planned": arena and scratch, and
-whether the run filled the arena to the last byte; "target": the goal in KiB that this project sets itself (from a
-camera: that in flash and 4 lines), and "over" by how much it is missed. Written by
+whether the run filled the arena to the last byte; "target": the goal in KiB that this project sets itself
+(from a camera: that in flash and 4 lines), and "over" by how much it is missed. Written by
 `python benchmarks/schedules.py --write docs/schedules.md`.
 
 | network | image in | limit | planned | filled | SRAM | target | over | MACs | Mcycles | outputs |
