@@ -32,7 +32,8 @@ SRAM of whole images: arena, scratch, stack and statics, as a run touched them, 
 at zero wait states. "limit": the most MACs, over those layer by layer, that a schedule might take; the row's
 needs least SRAM among all streams, bands, tiles and patches within it; "planned": arena and scratch, and
 whether the run filled the arena to the last byte; "target": the goal in KiB that this project sets itself
-(from a camera: that in flash and 4 lines), and "over" by how much it is missed. Written by
+(from a camera: that in flash and 4 lines), and "over" by how much it is missed. "As stored": with channels
+that no output depends on (`--prune none`), which all other rows leave out, also of the MACs. Written by
 `python benchmarks/schedules.py --write docs/schedules.md`.
 
 | network | image in | limit | planned | filled | SRAM | target | over | MACs | Mcycles | outputs |
@@ -42,12 +43,19 @@ whether the run filled the arena to the last byte; "target": the goal in KiB tha
 
 @dataclass(frozen=True)
 class Row:
-    """A network, where its image lies, the limit of its MACs, and the KiB to stay below, if any."""
+    """A network, where its image lies, the limit of its MACs, and the KiB to stay below, if any; ``pruned``:
+    without what its outputs do not depend on, of whose MACs the limit is then."""
 
     model: str
     input_in: InputIn
     limit: float
     target: float | None = None
+    pruned: bool = True
+
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+        return self.model if self.pruned else f"{self.model}, as stored"
 
 
 SMALL_ZOO = "zoo:mobilenet_v2?width=0.35&resolution=144"
@@ -63,6 +71,9 @@ ROWS = (
     Row("vww_96_int8", "flash", 1.05, 13),
     Row("vww_96_int8", "flash", 1.3, 10),
     Row("vww_96_int8", "sram", 1.0),
+    Row("vww_96_int8", "flash", 1.0, 17, pruned=False),
+    Row("vww_96_int8", "flash", 1.05, 13, pruned=False),
+    Row("vww_96_int8", "flash", 1.3, 10, pruned=False),
     Row("vww_96_int8", "camera", 1.0, 18.1),
     Row("person_detect", "flash", 1.0, 17),
     Row("person_detect", "flash", 1.05, 12),
@@ -130,7 +141,7 @@ def line(row: Row, graph: Graph, schedule: Schedule, folder: Path) -> str:
     target = "" if row.target is None else f"{row.target:g}"
     over = "" if row.target is None or kib <= row.target else f"{kib - row.target:.2f}"
     return (
-        f"| {row.model} | {row.input_in} | {row.limit:.2f}x | {done.plan.sram_bytes:,} B "
+        f"| {row.name} | {row.input_in} | {row.limit:.2f}x | {done.plan.sram_bytes:,} B "
         f"| {'yes' if as_planned else 'no'} | {kib:.1f} | {target} | {over} "
         f"| {mac_factor(graph, schedule):.3f}x | {done.trace.totals.cycles / 1e6:.1f} "
         f"| {'exact' if done.exact else 'DIFFER'} |"
@@ -141,9 +152,9 @@ def lines(rows: Sequence[Row], folder: Path) -> Iterator[str]:
     """The table, line by line; networks are read, and their stages found, once."""
     known: dict[tuple[str, InputIn], tuple[Graph, Choice]] = {}
     for row in rows:
-        key = row.model, row.input_in
+        key = row.name, row.input_in
         if key not in known:
-            graph = load(row.model, folder)
+            graph = load(row.model, folder, pruned=row.pruned)
             known[key] = graph, Choice(graph, row.input_in)
         graph, choice = known[key]
         yield line(row, graph, choice.least(row.limit), folder)

@@ -32,10 +32,10 @@ class Run:
     exact: bool
 
 
-def load(model: str, folder: Path) -> Graph:
-    """A network of ``folder``, or of the zoo, without what its outputs do not depend on."""
-    path = model if model.startswith("zoo:") else str(folder / f"{model}.tflite")
-    return prune(network.load(path)).graph
+def load(model: str, folder: Path, *, pruned: bool = True) -> Graph:
+    """A network of ``folder``, or of the zoo; ``pruned``: without what its outputs do not depend on."""
+    graph = network.load(model if model.startswith("zoo:") else str(folder / f"{model}.tflite"))
+    return prune(graph).graph if pruned else graph
 
 
 def case(graph: Graph, model: str, folder: Path) -> tuple[NDArray[np.int8], list[bytes]]:

@@ -13,7 +13,9 @@ from mcusim.compiler import rows, spatial
 from mcusim.compiler.in_place import SharedRing, shared_rings
 from mcusim.compiler.lowering.types import LoweredOp, pixelwise
 from mcusim.compiler.names import location_of
+from mcusim.compiler.partition import find_pieces
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
+from mcusim.compiler.placement import step_bytes
 from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.schedule import parse_spec
 from mcusim.compiler.stages import StreamStage
@@ -228,3 +230,19 @@ def test_a_ring_whose_reader_pads_rows_lies_alone() -> None:
 
 def test_what_is_read_again_is_not_written_over() -> None:
     assert 4 not in lags(gated_block(POINT, twice=True))
+
+
+@pytest.mark.parametrize("spec", ["stream", "bands:2@9"])
+def test_the_search_knows_what_is_shared(spec: str) -> None:
+    """Stages that share rings need as many bytes as the search says."""
+    graph = network.load("zoo:mobilenet_v2?width=0.35&resolution=96&classes=10")
+    found = find_pieces(graph, "flash", bands=(2,), lowered=lower_all(graph))
+    plain = [piece for piece in found if not piece.channels]
+    sizes = {(piece.first, piece.last, piece.chunk, piece.bands): piece.bytes for piece in plain}
+    ranges = make_program(graph, parse_spec(spec, graph, "flash")).ranges
+    streams = [stage for stage in ranges.stages if isinstance(stage, StreamStage)]
+    known = [stage for stage in streams if (stage.first, stage.last, stage.chunk, stage.bands) in sizes]
+    assert any(stage.shared for stage in known)
+    for stage in known:
+        needed = max(step_bytes(ranges, step) for step in range(stage.first, stage.last + 1))
+        assert needed == sizes[stage.first, stage.last, stage.chunk, stage.bands]
