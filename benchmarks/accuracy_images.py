@@ -35,7 +35,7 @@ def build(
     sources = [Source(checkout / file, checkout, "program", includes) for file in files]
     if harness is not None:
         sources.append(Source(HARNESS / harness, HARNESS, "harness", includes, flags))
-    sources += [Source(path, boot, "boot", includes, ("-Os",)) for path in sorted(boot.glob("*.c"))]
+    sources += firmware.boot_sources()
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         script = Path(folder) / "link.ld"
         template = boot / firmware.LINKER_TEMPLATE

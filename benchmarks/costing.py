@@ -25,7 +25,7 @@ from mcusim.core.costing import CodeRun, instruction_cycles, run_cycles, twin_in
 from mcusim.profile.document import chip_info
 from mcusim.recost import recost
 from mcusim.simulate import SimulationResult, simulate
-from mcusim.timing.chip_flash import flash_timing
+from mcusim.timing.chip_flash import flash_range
 from mcusim.timing.model import TimingModel
 
 CHIP, CLOCK_HZ = "stm32f412zg", 84_000_000
@@ -85,7 +85,7 @@ def build(folder: Path, runs: int, seed: int) -> Path:
     program.write_text(assembly(runs, seed), encoding="utf-8")
     toolchain = toolchains.find("zig")
     sources = [toolchains.Source(program, folder, "program", (), generated=True)]
-    sources += [toolchains.Source(path, boot, "boot", (boot,), ("-Os",)) for path in sorted(boot.glob("*.c"))]
+    sources += firmware.boot_sources()
     script, out = folder / "runs.ld", folder / "runs.elf"
     text = linker_script(boot / firmware.LINKER_TEMPLATE, chip, STACK_BYTES)
     script.write_text(text, encoding="utf-8")
@@ -124,7 +124,7 @@ def measure(elf: Path) -> list[tuple[str, float]]:
     if by_instruction != expected or cycles != [sum(spent for _, spent in costs) for costs in expected]:
         raise SystemExit("the native core and its twin differ")
     chip = chips.adjusted(chips.load(CHIP), CLOCK_HZ)
-    again, _ = timed(lambda: recost(result.trace, model="m1", chip=chip_info(chip), flash=flash_timing(chip)))
+    again, _ = timed(lambda: recost(result.trace, model="m1", chip=chip_info(chip), flash=flash_range(chip)))
     return [
         (f"{len(runs):,} runs of {sum(map(len, expected)):,} instructions, native core", native),
         ("the same by instruction", each),

@@ -53,7 +53,7 @@ def _branchy(folder: Path) -> Path:
     here = Path(__file__).resolve().parent / "speed"
     toolchain = toolchains.find("zig")
     sources = [toolchains.Source(here / "branchy.c", here, "program", (boot,), ("-O2",))]
-    sources += [toolchains.Source(path, boot, "boot", (boot,), ("-Os",)) for path in sorted(boot.glob("*.c"))]
+    sources += firmware.boot_sources()
     script, out = folder / "branchy.ld", folder / "branchy.elf"
     text = linker_script(boot / firmware.LINKER_TEMPLATE, chip, STACK_BYTES)
     script.write_text(text, encoding="utf-8")

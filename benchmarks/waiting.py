@@ -83,7 +83,7 @@ def link(files: Sequence[Path], includes: Sequence[Path], out: Path, toolchain: 
     boot = firmware.directory() / "boot"
     places = (boot, HERE, COUNTED, *includes)
     sources = [Source(file, file.parent, "program", places, (optimise, "-w")) for file in files]
-    sources += [Source(file, boot, "boot", places, ("-Os",)) for file in sorted(boot.glob("*.c"))]
+    sources += firmware.boot_sources()
     found = toolchains.find(toolchain)
     with tempfile.TemporaryDirectory(prefix="mcusim-") as folder:
         script = Path(folder) / "link.ld"

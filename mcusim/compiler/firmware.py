@@ -42,3 +42,11 @@ def sources(toolchain: Toolchain) -> list[Source]:
         Source(path, root, SHOWN_ROOT, include_directories(), flags=(toolchain.kernel_level,))
         for path in paths
     ]
+
+
+def boot_sources() -> list[Source]:
+    """Boot code alone, for programs that are no networks."""
+    boot = directory() / "boot"
+    return [
+        Source(path, boot, "boot", include_directories(), flags=("-Os",)) for path in sorted(boot.glob("*.c"))
+    ]
