@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from mcusim.compiler.build import DEFAULT_STACK_BYTES
@@ -70,8 +71,8 @@ def automatic_schedule(graph: Graph, input_in: InputIn, limit: int, name: str = 
         if make_program(graph, schedule, lowered=lowered).plan.sram_bytes + STACK_BYTES <= limit:
             return schedule
     raise ScheduleError(
-        f"no schedule of {graph.name} that mcusim knows fits {limit / 1024:.1f} KiB: activations alone take "
-        f"{least_limit(pieces, count) / 1024:.1f} KiB, kernels and stack come on top"
+        f"no schedule of {graph.name} that mcusim knows fits {_size(limit)}: activations alone take "
+        f"{_size(least_limit(pieces, count))}, kernels and stack come on top"
     )
 
 
@@ -87,9 +88,21 @@ def timely_schedule(graph: Graph, input_in: InputIn, limit: float, name: str) ->
         if needed > limit:
             if best is None:
                 raise ScheduleError(
-                    f"no schedule of {graph.name} that mcusim knows is done within {limit / 1e6:.1f} million "
-                    f"cycles: the fastest is estimated at {needed / 1e6:.1f} million"
+                    f"no schedule of {graph.name} that mcusim knows is done within "
+                    f"{_digits(limit / 1e6)} million cycles: the fastest is estimated at "
+                    f"{_digits(needed / 1e6)} million"
                 )
             break
         best = cover
     return Schedule(name=name, input_in=input_in, stages=stages_for(graph, best or ()))
+
+
+def _size(count: float) -> str:
+    """``count`` bytes, in KiB from one on."""
+    return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count:.0f} B"
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, or all of a larger number's, without an exponent."""
+    places = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 1
+    return f"{value:.{places}f}"

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcusim.compiler import spatial
+from mcusim.compiler.lowering.convolution import GENERAL_CONV, GENERAL_DEPTHWISE
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.rows import rows_at_once
 from mcusim.compiler.stages import HeadStage, PatchStage, StreamStage, TileStage, calls_of
 from mcusim.network import geometry
 from mcusim.network.graph import Graph, Operator, OpKind
 
-GENERAL_KERNEL = "mcu_conv_general"
-"""Goes output by output, so that neither borders nor pairs matter."""
+GENERAL_KERNELS = (GENERAL_CONV, GENERAL_DEPTHWISE)
+"""They go output by output, so that neither borders nor pairs matter."""
 
 LOOP_CYCLES = 125
 """Of the stream's bookkeeping for one call of a layer."""
@@ -134,7 +135,7 @@ def _tile_cycles(graph: Graph, stage: TileStage, op: Operator, whole: float) -> 
 
 
 def _row_costs(op: Operator, lowered: LoweredOp | None) -> RowCosts:
-    if lowered is not None and lowered.kernel == GENERAL_KERNEL:
+    if lowered is not None and lowered.kernel in GENERAL_KERNELS:
         return _LINEAR
     if op.kind is OpKind.DEPTHWISE_CONV_2D:
         return _DEPTHWISE

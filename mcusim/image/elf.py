@@ -63,13 +63,20 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        raise InputError(f"{path}: {error.strerror}{_advice(path)}") from error
+
+
+def _advice(path: Path | str) -> str:
+    """What to do first with a network, which is no firmware yet; nothing of other files."""
+    name = str(path)
+    is_network = name.startswith("zoo:") or name.endswith(".tflite")
+    return f"; a network is built first: mcusim build '{name}' -o fw.elf" if is_network else ""
 
 
 def _check_identity(raw: bytes, path: str) -> None:
     """Raise InputError unless ``raw`` opens like a complete 32-bit little-endian Arm executable."""
     if raw[:4] != b"\x7fELF":
-        raise InputError(f"{path}: not an ELF file")
+        raise InputError(f"{path}: not an ELF file{_advice(path)}")
     if len(raw) < 20:
         raise InputError(f"{path}: truncated ELF file, it ends inside its header")
     if struct.unpack_from("<H", raw, 18)[0] == EM_AARCH64:

@@ -30,9 +30,19 @@ def load(model: str | Path, *, simplify: bool = True) -> Graph:
     elif str(model).endswith(".tflite"):
         graph = tflite_reader.read(Path(model))
     else:
-        raise UsageError(f"{model} is neither a .tflite file nor zoo:NAME")
+        raise UsageError(f"{model} is neither a .tflite file nor zoo:NAME{_advice(model)}")
     validate.check(graph)
     if simplify:
         graph = order.reorder(simplification.simplify(graph))
         validate.check(graph)
     return graph
+
+
+def _advice(model: str | Path) -> str:
+    """What to do with firmware, which is no network any more; nothing of other files."""
+    try:
+        with Path(model).open("rb") as file:
+            is_firmware = file.read(4) == b"\x7fELF"
+    except OSError:
+        return ""
+    return f"; it is firmware already: mcusim run {model}" if is_firmware else ""

@@ -59,7 +59,7 @@ def test_size_has_one_small_kernel_for_all_depthwise_layers() -> None:
         for op in graph.operators
         if op.kind is OpKind.DEPTHWISE_CONV_2D
     }
-    assert kernels == {"mcu_conv_general"}
+    assert kernels == {"mcu_depthwise_general"}
 
 
 def test_one_rounding_is_nearly_exact_and_no_slower(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcusim import image, network
 from mcusim.cli import files
 from mcusim.errors import InputError, UsageError
 
@@ -55,3 +56,15 @@ def test_what_is_no_array_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=path.name) as caught:
             files.read_array(path)
         assert "\n" not in str(caught.value)
+
+
+def test_networks_are_built_before_they_run(tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(b"    TFL3")
+    for name in ("zoo:tiny", str(model)):
+        with pytest.raises(InputError, match=f"built first: mcusim build '{name}' -o fw.elf"):
+            image.load(Path(name))
+    firmware = tmp_path / "fw.elf"
+    firmware.write_bytes(b"\x7fELF")
+    with pytest.raises(UsageError, match="firmware already: mcusim run"):
+        network.load(firmware)

@@ -118,8 +118,6 @@ typedef struct mcu_conv_general_params {
     int32_t dilation_w;
     int32_t depth;         /* input channels that an output sees */
     int32_t group_outputs; /* outputs that see the same ones */
-    int32_t filter_step;   /* bytes from one output's first weight to the next one's */
-    int32_t weight_step;   /* bytes from one weight of an output to the next */
     int32_t in_zero_point;
     int32_t out_zero_point;
     int32_t act_min;
@@ -356,6 +354,7 @@ mcu_row_kernel mcu_sums_begin;
 mcu_row_kernel mcu_sums_end;
 mcu_row_kernel mcu_depthwise;
 mcu_row_kernel mcu_depthwise_column;
+mcu_row_kernel mcu_depthwise_general;
 mcu_row_kernel mcu_depthwise_3x3_s1, mcu_depthwise_3x3_s1_once;
 mcu_row_kernel mcu_depthwise_3x3_s2, mcu_depthwise_3x3_s2_once;
 mcu_row_kernel mcu_depthwise_5x5_s1, mcu_depthwise_5x5_s1_once;

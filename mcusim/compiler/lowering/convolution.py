@@ -29,6 +29,9 @@ from mcusim.errors import UnsupportedError
 from mcusim.network.graph import Graph, Operator, Window
 from mcusim.network.quantise import MatrixConstants, conv_constants, fully_connected_constants
 
+GENERAL_CONV, GENERAL_DEPTHWISE = "mcu_conv_general", "mcu_depthwise_general"
+"""The kernels that assume nothing of a convolution's constants."""
+
 
 @dataclass(frozen=True)
 class GeneralShape:
@@ -76,6 +79,9 @@ def lower_conv(graph: Graph, op: Operator, options: Options) -> LoweredOp:
     """CONV_2D; weights are [out, kernel_h, kernel_w, in], with fewer inputs in groups."""
     weights, window = weights_of(graph, op), window_of(op)
     shape = GeneralShape(in_channels=graph.input_of(op).shape[3], depth=weights.shape[3])
+    if shape.depth == 1 and shape.in_channels > 1:
+        planes = GeneralShape(shape.in_channels, 1, depthwise=True)
+        return lower_general(weights.transpose(3, 1, 2, 0), conv_constants(graph, op), window, planes)
     if shape.depth != shape.in_channels:
         return lower_general(weights, conv_constants(graph, op), window, shape)
     return lower_matrix(weights, conv_constants(graph, op), window, options)
@@ -171,13 +177,10 @@ def _lower_windowed(matrix: Matrix, in_channels: int, window: Window) -> Lowered
 def lower_general(
     weights: NDArray[np.int8], constants: MatrixConstants, window: Window, shape: GeneralShape
 ) -> LoweredOp:
-    """The kernel that assumes nothing; weights as the model stores them."""
-    axes = (0, 1, 2) if shape.depthwise else (1, 2, 3)
-    bias = constants.bias.astype(np.int64) - constants.in_zp * weights.astype(np.int64).sum(axis=axes)
-    out_channels = len(bias)
-    taps = window.kernel_h * window.kernel_w
+    """The kernels that assume nothing."""
+    out_channels = len(constants.bias)
     return LoweredOp(
-        kernel="mcu_conv_general",
+        kernel=GENERAL_DEPTHWISE if shape.depthwise else GENERAL_CONV,
         header=HEADER,
         params_type="mcu_conv_general_params",
         params=(
@@ -186,12 +189,10 @@ def lower_general(
             f".kernel_h = {window.kernel_h}, .kernel_w = {window.kernel_w}, .stride_w = {window.stride_w}, "
             f".dilation_h = {window.dilation_h}, .dilation_w = {window.dilation_w}, "
             f".depth = {shape.depth}, .group_outputs = {out_channels * shape.depth // shape.in_channels}, "
-            f".filter_step = {1 if shape.depthwise else taps * shape.depth}, "
-            f".weight_step = {out_channels if shape.depthwise else 1}, "
             f".in_zero_point = {constants.in_zp}, .out_zero_point = {constants.out_zp}, "
             f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}"
         ),
-        constants=general_constants(weights, bias, constants),
+        constants=general_constants(weights, constants),
         kernel_h=(window.kernel_h - 1) * window.dilation_h + 1,
         stride_h=window.stride_h,
         pad_top=window.padding.top,
@@ -202,12 +203,10 @@ def lower_general(
     )
 
 
-def general_constants(
-    weights: NDArray[np.int8], bias: NDArray[np.int64], constants: MatrixConstants
-) -> tuple[Constant, ...]:
+def general_constants(weights: NDArray[np.int8], constants: MatrixConstants) -> tuple[Constant, ...]:
     """Weights, biases, multipliers and shifts as arrays of their own; biases wrap at 32 bits."""
     words: dict[str, NDArray[Any]] = {
-        "bias": bias,
+        "bias": constants.bias.astype(np.int64),
         "multipliers": constants.multipliers,
         "shifts": constants.shifts,
     }
@@ -232,7 +231,7 @@ def lower_transpose_conv(graph: Graph, op: Operator) -> LoweredOp:
         f".pad_top = {window.padding.top}, .pad_left = {window.padding.left}, "
         f".in_zero_point = {constants.in_zp}, .out_zero_point = {constants.out_zp}, "
         f".act_min = {constants.act_min}, .act_max = {constants.act_max}}}",
-        constants=general_constants(weights, constants.bias.astype(np.int64), constants),
+        constants=general_constants(weights, constants),
     )
 
 
