@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import msgspec
 
 from mcusim.compiler import analysis, spatial
+from mcusim.compiler.layout import layout_of
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.placement import lower_bound
-from mcusim.compiler.program import layout_of, make_program
+from mcusim.compiler.program import make_program
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule, patch_ends, patch_schedule
 from mcusim.network import geometry
 from mcusim.network.graph import Graph

@@ -49,6 +49,7 @@ class Buffer:
 class Overlap:
     """While ``source`` dies and ``target`` is born they may share bytes: ``target`` starts at least
     ``distance`` bytes before ``source``, or exactly ``shift`` bytes behind its first if ``distance`` is None.
+    Where ``distance`` is less than 0 ``target`` may start anywhere.
     ``costs_cycles``: the operator is faster without it, since rows that are not kept apart go to the kernel
     in one call. ``rows``: a call makes so many at most, unless it is 0; ``faster`` are then overlaps in which
     it makes more, from the fastest on."""
@@ -60,6 +61,11 @@ class Overlap:
     rows: int = 0
     faster: tuple[Overlap, ...] = ()
     shift: int = 0
+
+    @property
+    def is_anywhere(self) -> bool:
+        """Whether ``target`` may overlap ``source`` in any way."""
+        return self.distance is not None and self.distance < 0
 
     def together(self, source: Buffer, target: Buffer) -> int:
         """The fewest bytes that both take."""
@@ -187,6 +193,9 @@ def _overlap(
     if sharing == "none" or op.index in ranges.aliases.free:
         return None
     target = ranges.buffers[ranges.aliases.roots[op.outputs[0]]]
+    if op.kind is OpKind.MOVE:
+        source_root = ranges.aliases.roots[op.inputs[0]]
+        return Overlap(source_root, target.tensor, -align(ranges.buffers[source_root].bytes))
     stage = ranges.stage_at(position)
     if stage is not None and (isinstance(stage, StreamStage) or not target.patch):
         in_bands = isinstance(stage, StreamStage) and stage.bands > 1

@@ -14,11 +14,11 @@ from mcusim.compiler import spatial
 from mcusim.compiler.analysis import operator_macs
 from mcusim.compiler.cycle_model import cycles_by_rows, operator_cycles_in, stage_cycles
 from mcusim.compiler.in_place import shared_rings
+from mcusim.compiler.layout import layout_of
 from mcusim.compiler.live_ranges import Buffer, Overlap, stage_overlaps
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry, patch_geometry
 from mcusim.compiler.placement import step_bytes
-from mcusim.compiler.program import layout_of
 from mcusim.compiler.rows import align, ring_end, ring_rows
 from mcusim.compiler.schedule import InputIn, Schedule, layer_schedule
 from mcusim.compiler.stages import StreamStage, sums_bytes

@@ -79,7 +79,7 @@ def settle(ranges: LiveRanges, placer: Placer | None = None) -> tuple[LiveRanges
     while groups:
         group = groups.pop()
         relaxed = _with_ways(ranges, group)
-        found = _fit_again(relaxed, offsets, size, [slow.target for slow, _ in group])
+        found = fit_again(relaxed, offsets, size, [slow.target for slow, _ in group])
         if found is not None:
             ranges, offsets = relaxed, found
         elif len(group) > 1:
@@ -108,7 +108,7 @@ def _with_ways(ranges: LiveRanges, ways: Iterable[Ways]) -> LiveRanges:
     return replace(ranges, overlaps=tuple(overlaps))
 
 
-def _fit_again(
+def fit_again(
     ranges: LiveRanges, offsets: Mapping[int, int], size: int, moved: Iterable[int]
 ) -> dict[int, int] | None:
     """Offsets within ``size``, found from ``offsets``, of which those of the buffers ``moved`` do not hold;

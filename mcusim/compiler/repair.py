@@ -28,6 +28,8 @@ class Repair:
     def fit(self, offsets: Mapping[int, int], capacity: int, moves: int) -> dict[int, int] | None:
         """Offsets within ``capacity``, found from ``offsets`` in at most ``moves``; None if there are none.
         Always the same for the same buffers."""
+        if max(self._sizes.values(), default=0) > capacity:
+            return None
         generator = random.Random(0)
         placed = {t: x for t, x in offsets.items() if x + self._sizes[t] <= capacity}
         waiting = deque(t for t in offsets if t not in placed)

@@ -51,6 +51,7 @@ KERNELS: dict[OpKind, Kernel] = {
     OpKind.PAD: movement.pad,
     OpKind.TRANSPOSE: movement.transpose,
     OpKind.RESHAPE: movement.reshape,
+    OpKind.MOVE: movement.reshape,
     OpKind.RESIZE_NEAREST_NEIGHBOR: movement.resize_nearest_neighbor,
     OpKind.RESIZE_BILINEAR: resize.resize_bilinear,
     OpKind.CONCATENATION: movement.concatenation,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 
 class OpKind(enum.StrEnum):
-    """Operators, by their TensorFlow Lite names."""
+    """Operators, by their TensorFlow Lite names; and MOVE, which no file has: a schedule puts it between two
+    stages where a tensor must go to another place in memory."""
 
     CONV_2D = "CONV_2D"
     DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
@@ -46,6 +47,7 @@ class OpKind(enum.StrEnum):
     LOG_SOFTMAX = "LOG_SOFTMAX"
     QUANTIZE = "QUANTIZE"
     DEQUANTIZE = "DEQUANTIZE"
+    MOVE = "MOVE"
 
 
 class Activation(enum.StrEnum):

@@ -13,12 +13,13 @@ from mcusim import network
 from mcusim.compiler import placement
 from mcusim.compiler.aliases import Aliases
 from mcusim.compiler.exact import place_exactly
+from mcusim.compiler.layout import layout_of
 from mcusim.compiler.live_ranges import Buffer, LiveRanges, Overlap, live_ranges, row_distance
 from mcusim.compiler.lowering.types import pixelwise
 from mcusim.compiler.memory_plan import plan_memory
 from mcusim.compiler.patches import Span
 from mcusim.compiler.placement import arena_bytes, lower_bound, place, settle
-from mcusim.compiler.program import layout_of, lower_all, make_program
+from mcusim.compiler.program import lower_all, make_program
 from mcusim.compiler.rows import align
 from mcusim.compiler.schedule import parse_spec
 from mcusim.network.graph import Attributes, Graph, Operator, OpKind, Padding, Tensor, Window
@@ -87,6 +88,12 @@ def test_the_exact_plan_is_never_worse_than_any_other(ranges: LiveRanges) -> Non
     check_apart(ranges, offsets)
     assert arena_bytes(ranges, offsets) <= arena_bytes(ranges, place(ranges))
     assert min(offsets.values()) >= 0
+
+
+def test_a_buffer_whose_last_word_exceeds_the_memory_is_placed_nowhere_else() -> None:
+    ranges = LiveRanges({0: Buffer(0, 5, 0, 1)}, (), Aliases(), (), 2)
+    assert placement.fit_again(ranges, {0: 0}, 5, [0]) is None
+    assert placement.fit_again(ranges, {0: 4}, 8, [0]) == {0: 0}
 
 
 def test_repair_finds_what_no_greedy_order_does(graph: Graph) -> None:

@@ -299,6 +299,10 @@ typedef struct mcu_move_params {
     int32_t count;
 } mcu_move_params;
 
+typedef struct mcu_shift_params {
+    int32_t bytes;
+} mcu_shift_params;
+
 typedef struct mcu_resize_nearest_params {
     const int16_t *rows;    /* input row of every output row */
     const int16_t *columns; /* input column of every output column */
@@ -381,6 +385,7 @@ mcu_row_kernel mcu_log_softmax;
 mcu_row_kernel mcu_mean;
 mcu_row_kernel mcu_reduce_max;
 mcu_row_kernel mcu_move;
+mcu_row_kernel mcu_shift;
 mcu_row_kernel mcu_resize_nearest;
 mcu_row_kernel mcu_resize_bilinear;
 mcu_row_kernel mcu_transpose_conv;

@@ -13,7 +13,7 @@ from mcusim.compiler.lowering.elementwise import (
     lower_mul,
     lower_prelu,
 )
-from mcusim.compiler.lowering.movement import lower_movement
+from mcusim.compiler.lowering.movement import lower_movement, lower_shift
 from mcusim.compiler.lowering.pooling import (
     lower_average_pool,
     lower_log_softmax,
@@ -59,6 +59,7 @@ _LOWERINGS: dict[OpKind, Callable[[Graph, Operator], LoweredOp]] = {
     OpKind.CONCATENATION: lower_movement,
     OpKind.SPLIT: lower_movement,
     OpKind.STRIDED_SLICE: lower_movement,
+    OpKind.MOVE: lower_shift,
     OpKind.SOFTMAX: lower_softmax,
     OpKind.LOG_SOFTMAX: lower_log_softmax,
 }

@@ -1,4 +1,4 @@
-"""Lowering of operators that move elements: TRANSPOSE, CONCATENATION, SPLIT and STRIDED_SLICE."""
+"""Lowering of operators that move elements: TRANSPOSE, CONCATENATION, SPLIT, STRIDED_SLICE; and MOVE."""
 
 from __future__ import annotations
 
@@ -139,6 +139,11 @@ def lower_movement(graph: Graph, op: Operator) -> LoweredOp:
     constants = (Constant("boxes", np.array(words, "<i4").tobytes(), 4, "int32_t"), *joined_constants)
     moved = tensorwise("mcu_move", f"{{.boxes = $boxes, .count = {len(boxes)}}}", constants=constants)
     return replace(moved, further_inputs=tuple(constant.name for constant in joined_constants))
+
+
+def lower_shift(graph: Graph, op: Operator) -> LoweredOp:
+    """A MOVE, whose output may overlap its input in any way."""
+    return tensorwise("mcu_shift", f"{{.bytes = {graph.output_of(op).bytes}}}")
 
 
 def _sources(graph: Graph, op: Operator) -> tuple[dict[int, int], tuple[Constant, ...]]:
