@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -37,6 +37,8 @@ EXIT_INTERNAL = 71
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of a disk that standard output goes to."""
 DEBUG = "MCUSIM_DEBUG"
+_OPTION_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+"""What the parser of options raises. The public one's base, whose own place depends on Typer's version."""
 
 app = typer.Typer(
     name="mcusim",
@@ -91,11 +93,7 @@ def invoke(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app(args=list(arguments), prog_name="mcusim")
-    except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED:  # what Typer makes of the interrupt key
-            _say("interrupted")
-        return _code_of(end)
+        return _run(arguments)
     except BrokenPipeError:
         _close_standard_output()
         return EXIT_BROKEN_PIPE
@@ -110,7 +108,30 @@ def invoke(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     except Exception as error:
         return _say_bug(error)
-    return 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """With the ways to end that the parser of options has."""
+    try:
+        ended = app(args=list(arguments), prog_name="mcusim", standalone_mode=False)
+    except _OPTION_ERROR as error:
+        return _say_option_error(cast("typer.BadParameter", error))
+    except SystemExit as end:
+        return _code_of(end)
+    if ended == EXIT_INTERRUPTED:  # what Typer makes of the interrupt key
+        _say("interrupted")
+    return ended if isinstance(ended, int) else 0
+
+
+def _say_option_error(error: typer.BadParameter) -> int:
+    """What the parser says of the command line, in one line; help, where that was what it has to say."""
+    message = error.format_message()
+    if "\n" in message:
+        error.show()
+    else:
+        command = error.ctx.command_path if error.ctx else "mcusim"
+        _say(f"{message.removesuffix('.').replace('Value error, ', '')}; {command} -h says what there is")
+    return EXIT_USAGE
 
 
 def _code_of(end: SystemExit) -> int:

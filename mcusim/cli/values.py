@@ -12,11 +12,17 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "hz": 1, "k": 1_000, "khz": 1_000, "m": 1_000_000, "mhz": 1_000_000}
 
+SLOWEST = 10_000
+"""Hertz; clock crystals have 32,768."""
+
 
 def frequency(text: str) -> int:
-    """Hertz of "84MHz", "32.768 kHz" or "84000000"; raises UsageError for anything else."""
+    """Hertz of "84MHz", "32.768 kHz" or "84000000"; raises UsageError for anything else, and for less than
+    ``SLOWEST``, which would be a forgotten unit."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     hertz = float(match[1]) * _UNITS.get(match[2], 0) if match else 0
+    if match and match[2] in _UNITS and hertz < SLOWEST:
+        raise UsageError(f"{text!r} is {hertz:g} Hz, which is no clock; {match[1]}MHz is one")
     if hertz < 1:
         raise UsageError(f"{text!r} is not a frequency such as 84MHz")
     return round(hertz)

@@ -50,12 +50,14 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies
-    in flash). ``scratch_bytes`` follow right behind: what of the kernels' scratch finds no place in bytes of
-    the arena that are free at the time. ````free``: the
-    operators, by index, that move nothing, since their tensors are names of one another's bytes.
-    ``lower_bound_bytes`` is what the fullest step needs, every tensor
-    and its scratch rounded up to 4 bytes: no plan takes less than that for arena and scratch together."""
+    """``arena_bytes`` hold all placements; ``input_bytes`` of them are the network's input (0: it lies in
+    flash).
+
+    ``scratch_bytes`` follow right behind: what of the kernels' scratch finds no place in bytes of the arena
+    that are free at the time. ``free``: the operators, by index, that move nothing, since their tensors are
+    names of one another's bytes. ``lower_bound_bytes`` is what the fullest step needs, every tensor and its
+    scratch rounded up to 4 bytes: no plan takes less than that for arena and scratch together.
+    """
 
     format: Literal["mcusim.plan"] = "mcusim.plan"
     version: Literal[1] = 1

@@ -54,7 +54,9 @@ def compare(
     architecture = zoo.ARCHITECTURES.get(name)
     if not specification.startswith(ZOO_PREFIX) or architecture is None or architecture.table is None:
         able = ", ".join(key for key, known in zoo.ARCHITECTURES.items() if known.table)
-        raise UsageError(f"{specification} has no blocks to redistribute; zoo: networks that have: {able}")
+        raise UsageError(
+            f"{specification} has no blocks to redistribute; the zoo's networks with such are {able}"
+        )
     values = architecture.values(query)
     if values["redistribute"]:
         raise UsageError(f"{specification} is redistributed already")

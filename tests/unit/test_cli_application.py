@@ -102,7 +102,23 @@ def test_wrong_command_lines_are_usage_errors(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert application.invoke(arguments) == errors.EXIT_USAGE
-    assert capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("mcusim: ")
+    assert said.count("\n") == 1
+
+
+def test_values_out_of_range_are_said_in_the_programs_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert application.invoke(["export", "trace.json", "--format", "svg"]) == errors.EXIT_USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("mcusim: Invalid value for '--format': 'svg' is not one of 'speedscope'")
+    assert said.endswith("; mcusim export -h says what there is\n")
+    assert "Value error" not in said
+
+
+@pytest.mark.parametrize("clock", ["84", "1kHz", "9999"])
+def test_a_clock_without_its_unit_is_refused(clock: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert application.invoke(["run", "firmware.elf", "--clock", clock]) == errors.EXIT_USAGE
+    assert "Hz, which is no clock; " in capsys.readouterr().err
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
