@@ -18,7 +18,7 @@ static int8_t *view_row(const mcu_view *view, int32_t row) {
 /* A row of the second operand. Kernels look at both operands from the same column on, but the views may
  * begin at different ones: `shift` is the column that the first one's memory begins with. A single pixel
  * stands for every row. */
-static const int8_t *operand_row(const mcu_view *view, int32_t row, int32_t shift) {
+static int8_t *operand_row(const mcu_view *view, int32_t row, int32_t shift) {
     if (view->height == 1 && view->width == 1) {
         return view->base;
     }
@@ -27,14 +27,15 @@ static const int8_t *operand_row(const mcu_view *view, int32_t row, int32_t shif
 
 void mcu_run(const mcu_op *op, const mcu_view *in, const mcu_view *in2, const mcu_view *out,
              const mcu_rect *rect, void *scratch) {
-    const int8_t *in_rows[MCU_MAX_ROWS];
-    /* Operators with two operands look at one row of each for a row of output. */
-    const int8_t **const in2_rows = in_rows + MCU_MAX_ROWS - MCU_MAX_OUT_ROWS;
-    int8_t *out_rows[MCU_MAX_OUT_ROWS];
+    /* Input rows from the start on, output rows up to the end; before these the second operand's, where there
+     * is one: then an operator looks at one row of each for a row of output. */
+    int8_t *in_rows[MCU_MAX_CALL_ROWS];
+    int8_t **const out_rows = in_rows + MCU_MAX_CALL_ROWS - op->rows_per_call;
+    int8_t **const in2_rows = out_rows - op->rows_per_call;
     const int32_t in_x0 = rect->x0 * op->stride_w - op->pad_left - in->x0;
     mcu_rows call = {
-        .in = in_rows,
-        .in2 = in2 != NULL ? in2_rows : NULL,
+        .in = (const int8_t *const *)in_rows,
+        .in2 = in2 != NULL ? (const int8_t *const *)in2_rows : NULL,
         .out = out_rows,
         .in_width = in->width,
         .in_x0 = in_x0,

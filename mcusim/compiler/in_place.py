@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mcusim.compiler import spatial
 from mcusim.compiler.lowering.types import LoweredOp
 from mcusim.compiler.patches import PatchGeometry
-from mcusim.compiler.rows import height, pull, ring_end, ring_rows, row_needs
+from mcusim.compiler.rows import height, pull, ring_end, ring_rows, row_needs, rows_at_once
 from mcusim.network.graph import Graph, Operator, OpKind, Padding, Window
 
 
@@ -26,11 +26,13 @@ class SharedRing:
 
     Row y lies where row y - ``lag`` of ``source`` does. Rows of ``source`` have room for ``spare`` columns
     before them, with which this ring's rows begin: what is written stays behind what is still to be read.
+    ``whole_rows``: none is needed, since a call reads all columns of some channels before it writes them.
     """
 
     source: int
     lag: int
     spare: int
+    whole_rows: bool = False
 
 
 def shared_rings(
@@ -67,9 +69,16 @@ def _over_window(
     widest = max(columns.size for columns in made)
     lag, left = _padding_before(graph, position)
     spare = left if widest > kernel.grouped_columns else 0
-    fits = all(b.size <= a.size + spare for a, b in zip(given, made, strict=True))
-    saves = spare * under.rows < widest * under.own_rows
-    return SharedRing(under.tensor, lag, spare) if fits and saves else None
+    channels = spatial.extent(graph.tensors[under.tensor]).channels
+    costs = {spare: spare * under.rows * channels}
+    if spare > 0 and kernel.whole_rows is not None:
+        widths = max(columns.size for columns in given), widest
+        at_once = kernel.whole_rows(rows_at_once(graph.operators[position], chunk))
+        costs[0] = at_once.scratch_in_stream(*widths) - kernel.scratch_in_stream(*widths)
+    least = min(costs, key=lambda columns: costs[columns])
+    fits = all(b.size <= a.size + least for a, b in zip(given, made, strict=True))
+    saves = costs[least] < widest * under.own_rows * channels
+    return SharedRing(under.tensor, lag, least, whole_rows=least < spare) if fits and saves else None
 
 
 def _over_pixels(

@@ -64,6 +64,17 @@ class Layout:
             and geometry.largest(op.outputs[0]) <= LARGEST_ROW
         )
 
+    def kernel_of(self, position: int, op: Operator) -> LoweredOp:
+        """The operator's kernel, or that which makes more columns or rows at once, where its output lies over
+        its input only so."""
+        kernel, stage = self.lowered[op.index], self.ranges.stage_at(position)
+        if isinstance(stage, StreamStage):
+            return stage.kernel_for(op, kernel)
+        overlap, height = self._overlap_of(op), spatial.extent(self.graph.output_of(op)).height
+        if overlap is None or overlap.rows < height:
+            return kernel
+        return kernel.all_rows(height) or kernel
+
     def rows_per_call(self, op: Operator) -> int:
         """Output rows that one call of the operator's kernel makes."""
         rows = self.lowered[op.index].rows_per_call
@@ -144,7 +155,7 @@ def _scratch(
 ) -> dict[int, Buffer]:
     """What kernels need beside their tensors: of a stream, whose operators take turns, the most for as
     long as it runs. It is enough also for rows that go to a kernel in one call, if the plan allows that."""
-    widest = Layout(graph, replace(ranges, overlaps=()), lowered)
+    widest, tightest = Layout(graph, replace(ranges, overlaps=()), lowered), Layout(graph, ranges, lowered)
     found: dict[int, Buffer] = {}
     for position, op in enumerate(graph.operators):
         if op.index not in lowered or op.index in ranges.aliases.free:
@@ -156,9 +167,12 @@ def _scratch(
         if isinstance(stage, TileStage | HeadStage):
             size = tiles[stage.first].scratch_bytes(graph)
         else:
-            widths, kernel = widest.row_widths(position, op), lowered[op.index]
-            needed = kernel.scratch_in_stream(*widths) if streamed else kernel.scratch_bytes(*widths)
-            size = max(known, needed)
+            widths = widest.row_widths(position, op)
+            kernels = widest.kernel_of(position, op), tightest.kernel_of(position, op)
+            size = max(
+                known,
+                *(k.scratch_in_stream(*widths) if streamed else k.scratch_bytes(*widths) for k in kernels),
+            )
         if stage is not None and position == stage.last:
             size += sums_bytes(graph, stage)
         if size > 0:

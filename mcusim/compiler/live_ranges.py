@@ -258,6 +258,7 @@ def _rows_ahead(
         ways.append(replace(ahead(ROWS_AHEAD), rows=ROWS_AHEAD))
     if kernel is not None and kernel.grouped_columns and ranges.stage_at(position) is None:
         ways += (_over_groups(graph, ranges, op, source, kernel, rows) for rows in (ROWS_AHEAD, 1))
+        ways += _at_once(graph, ranges, op, source, kernel, ways)
     return _most_saving(ranges, ways, costs_cycles=kernel is None or kernel.merge_rows)
 
 
@@ -271,6 +272,23 @@ def _over_groups(
     pixels = grouped_distance(spatial.window_of(op), *sizes, kernel.grouped_columns, rows)
     overlap = _on(ranges, source, op.outputs[0])
     return replace(overlap, shift=overlap.shift - pixels * made.channels, rows=rows)
+
+
+def _at_once(
+    graph: Graph, ranges: LiveRanges, op: Operator, source: int, kernel: LoweredOp, ways: Sequence[Overlap]
+) -> Iterator[Overlap]:
+    """The output exactly on the input, by one call for all of it, if that saves more than any of ``ways`` and
+    more than the scratch of such a call is larger."""
+    inside, made = spatial.extent(graph.tensors[source]), spatial.extent(graph.output_of(op))
+    at_once = kernel.all_rows(made.height)
+    if at_once is None:
+        return
+    overlap = replace(_on(ranges, source, op.outputs[0]), rows=made.height)
+    buffers = ranges.buffers[overlap.source], ranges.buffers[overlap.target]
+    saved = min(way.together(*buffers) for way in ways) - overlap.together(*buffers)
+    larger = at_once.scratch_bytes(inside.width, made.width) - kernel.scratch_bytes(inside.width, made.width)
+    if saved > larger:
+        yield overlap
 
 
 def _most_saving(ranges: LiveRanges, ways: Sequence[Overlap], *, costs_cycles: bool) -> Overlap:

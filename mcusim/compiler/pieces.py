@@ -183,8 +183,9 @@ class PieceSearch:
         if key not in self._shares:
             lowered = self._lowered.get(op.index)
             widths = stage.row_widths(self._graph, op)
+            kernel = stage.kernel_for(op, lowered) if lowered else None
             self._shares[key] = _Share(
-                scratch=lowered.scratch_in_stream(*widths) if lowered else 0,
+                scratch=kernel.scratch_in_stream(*widths) if kernel else 0,
                 cycles=operator_cycles_in(self._graph, stage, op, self._cycles[op.index], lowered),
                 macs=operator_macs(self._graph, op, stage),
             )

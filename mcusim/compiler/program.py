@@ -70,9 +70,12 @@ def lower_all(graph: Graph, options: Options = EXACT_AND_FAST) -> Mapping[int, L
 
 
 def _by_rows(layout: Layout) -> Mapping[int, LoweredOp]:
-    """The layout's kernels, with others for what streams hand row by row to a mean or a pool over
-    everything."""
+    """The layout's kernels, as its overlaps and rings want them, with others for what streams hand row by row
+    to a mean or a pool over everything."""
     graph, found = layout.graph, dict(layout.lowered)
+    for position, op in enumerate(graph.operators):
+        if op.index in found:
+            found[op.index] = layout.kernel_of(position, op)
     for stage in layout.ranges.stages:
         if not isinstance(stage, StreamStage):
             continue

@@ -96,6 +96,14 @@ class StreamStage(PatchStage):
         """Columns more that each row of a ring has room for, before its first."""
         return next((ring.spare for ring in self.shared.values() if ring.source == tensor), 0)
 
+    def kernel_for(self, op: Operator, kernel: LoweredOp) -> LoweredOp:
+        """``kernel`` of one of the stage's operators, or that which makes whole rows at once, if a ring wants
+        it."""
+        ring = self.shared.get(op.outputs[0])
+        if ring is None or not ring.whole_rows or kernel.whole_rows is None:
+            return kernel
+        return kernel.whole_rows(rows_at_once(op, self.chunk))
+
     def distance(self, graph: Graph, source: int) -> int | None:
         """As that of a patch stage."""
         return stage_distance(graph, graph.operators[self.first : self.last + 1], source, self.chunk)

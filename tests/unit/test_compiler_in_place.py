@@ -34,10 +34,13 @@ class Case:
     geometry: PatchGeometry
     chunk: int
     columns_at_once: int
+    has_whole_rows: bool = False
 
     @property
     def lowered(self) -> dict[int, LoweredOp]:
-        return {DEPTHWISE: replace(pixelwise("kernel", "{}"), grouped_columns=self.columns_at_once)}
+        kernel = replace(pixelwise("kernel", "{}"), grouped_columns=self.columns_at_once)
+        at_once = replace(kernel, grouped_columns=1000)
+        return {DEPTHWISE: replace(kernel, whole_rows=(lambda _: at_once) if self.has_whole_rows else None)}
 
     def shared(self) -> SharedRing | None:
         return shared_rings(self.graph, (0, 3), self.chunk, self.geometry, self.lowered).get(TARGET)
@@ -80,7 +83,8 @@ def cases(draw: st.DrawFn) -> Case:
     window = Window(size, size, 1, 1, Padding(*pads))
     assume(min(made_of((height, width), window)) > 0)
     calls = draw(st.integers(1, 2)), draw(st.integers(1, 24))
-    return case_of((height, width), window, draw(st.integers(1, 2)), calls, draw(st.integers(1, 3)))
+    case = case_of((height, width), window, draw(st.integers(1, 2)), calls, draw(st.integers(1, 3)))
+    return replace(case, has_whole_rows=draw(st.booleans()))
 
 
 class Played:
@@ -101,14 +105,14 @@ class Played:
             self._write(SOURCE, made, self._span(SOURCE))
         if op.index == DEPTHWISE:
             span = self._span(TARGET)
-            starts = range(span.start, span.stop, self._case.columns_at_once)
+            starts = range(span.start, span.stop, self._columns_at_once)
             return all(self._convolves(made, span[x - span.start :]) for x in starts)
         return op.index != TARGET or self._holds(TARGET, made, self._span(TARGET))
 
     def _convolves(self, made: range, rest: range) -> bool:
         """As many columns as are made at once, if all that they are made of is there."""
         window = spatial.window_of(self._case.graph.operators[DEPTHWISE])
-        strip = rest[: self._case.columns_at_once]
+        strip = rest[: self._columns_at_once]
         top, left = made.start - window.padding.top, strip.start - window.padding.left
         span = self._span(SOURCE)
         taps = range(max(0, top), min(top + len(made) + window.kernel_h - 1, self._height(SOURCE)))
@@ -129,6 +133,10 @@ class Played:
         if tensor == SOURCE:
             return row % self._capacity * pitch + self._ring.spare + x
         return (row - self._ring.lag) % self._capacity * pitch + x
+
+    @property
+    def _columns_at_once(self) -> int:
+        return 1000 if self._ring.whole_rows else self._case.columns_at_once
 
     def _span(self, tensor: int) -> range:
         return range(self._columns[tensor].first, self._columns[tensor].end)
@@ -154,6 +162,14 @@ def test_rows_wider_than_a_strip_need_a_column_more(columns_at_once: int, spare:
     assert Played(case, ring, 0).survives
     assert not Played(case, replace(ring, lag=0), 0).survives
     assert Played(case, replace(ring, spare=0), 0).survives == (spare == 0)
+
+
+def test_whole_rows_need_no_column_more() -> None:
+    case = replace(case_of((9, 12), Window(3, 3, 1, 1, Padding(1, 1, 1, 1)), 1, (2, 11)), has_whole_rows=True)
+    ring = case.shared()
+    assert ring == SharedRing(SOURCE, lag=1, spare=0, whole_rows=True)
+    assert Played(case, ring, 0).survives
+    assert not Played(case, replace(ring, whole_rows=False), 0).survives
 
 
 def test_blocks_share_their_rings() -> None:

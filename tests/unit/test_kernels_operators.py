@@ -112,6 +112,42 @@ def test_depthwise_with_large_squares(
     assert plain in [f"mcu_depthwise_{n}x{n}_s{stride}" for n in (3, 5, 7)]
 
 
+@given(
+    st.sampled_from([(5, 1), (5, 2), (7, 1), (7, 2)]),
+    st.integers(1, 3),
+    st.integers(1, 20),
+    st.integers(1, 24),
+    SEEDS,
+)
+@settings(max_examples=60, deadline=None)
+def test_large_squares_in_one_call_over_their_input(
+    kernel: tuple[int, int], blocks: int, height: int, width: int, seed: int
+) -> None:
+    """All rows at once may be written where the input lies: pixel over pixel, channel over channel."""
+    rng = np.random.default_rng(seed)
+    size, stride = kernel
+    pads = rng.integers(0, size // 2 + 1, 4)
+    window = Window(size, size, stride, stride, Padding(*(int(p) for p in pads)))
+    shape = (max(height, size - int(pads[0])), max(width, size - int(pads[2])), 4 * blocks)
+    weights = rng.integers(-127, 128, (1, size, size, 4 * blocks), np.int8)
+    graph = conv_graph(rng, OpKind.DEPTHWISE_CONV_2D, weights, window, shape, Activation.NONE, size * size)
+    made = graph.output_of(graph.operators[0]).shape[1:]
+    at_once = lower(graph, graph.operators[0]).all_rows(made[0])
+    if at_once is None:
+        lowered = lower(graph, graph.operators[0])
+        window_rows = (made[0] - 1) * stride + lowered.kernel_h
+        assert lowered.whole_rows is None or window_rows > 32 or window_rows + made[0] > 40
+        return
+    image = random_image(rng, (1, *shape))
+    wanted = executor.run(graph, [image])[graph.outputs[0]][0]
+    memory = image[0].copy().reshape(-1)
+    memory = np.concatenate([memory, np.zeros(max(0, wanted.size - memory.size), np.int8)])
+    place = memory[: wanted.size].reshape(made)
+    source = memory[: image.size].reshape(shape)
+    run_lowered(at_once, view_of(source), view_of(place), (0, made[0], 0, made[1]))
+    np.testing.assert_array_equal(place, wanted)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [3, 5, 7, 9])
 def test_narrower_rows_of_a_patch_need_no_more_scratch(size: int, stride: int) -> None:

@@ -11,8 +11,8 @@
 /* The most input rows one kernel call takes (a global pool over 25 rows, two 10-row windows, ...). */
 #define MCU_MAX_ROWS 32
 
-/* The most output rows of one kernel call. */
-#define MCU_MAX_OUT_ROWS 8
+/* The most rows of one kernel call, of its input and its output together. */
+#define MCU_MAX_CALL_ROWS 40
 
 /* One call of a row kernel: `rows` (1, or up to the operator's rows_per_call) output rows of `out_width`
  * pixels each.

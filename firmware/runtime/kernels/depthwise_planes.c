@@ -1,4 +1,4 @@
-/* Depthwise convolution with square kernels, channels a multiple of four, up to eight output rows a call:
+/* Depthwise convolution with square kernels, channels a multiple of four, of several rows a call:
  * what the kernels of depthwise_5x5_s1.c and its like share.
  *
  * Four channels at a time: a strip of columns is transposed in the scratch into words that hold rows (0, 1),

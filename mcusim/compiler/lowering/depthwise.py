@@ -26,7 +26,7 @@ from mcusim.compiler.lowering.convolution import (
 )
 from mcusim.compiler.lowering.gemm import to_words
 from mcusim.compiler.lowering.once import DEPTHWISE, find_lines
-from mcusim.compiler.lowering.planes import MAX_OUT_ROWS, fits_planes, lower_planes, trim
+from mcusim.compiler.lowering.planes import MOST_ROWS, fits_planes, lower_planes, trim
 from mcusim.compiler.lowering.scaling import accumulator_interval, folded_bias, prove_scales
 from mcusim.compiler.lowering.types import HEADER, Constant, LoweredOp, Options
 from mcusim.network.graph import Graph, Operator, Window
@@ -144,7 +144,7 @@ def _lower_column(channels: Sequence[Channel], constants: MatrixConstants, windo
         pad_top=window.padding.top,
         stride_w=window.stride_w,
         pad_left=0,
-        rows_per_call=MAX_OUT_ROWS,
+        rows_per_call=MOST_ROWS,
         scratch_bytes=lambda _in_width, _out_width: 2 * pairs * (FILL_BYTES + 16),
     )
 
@@ -164,7 +164,7 @@ def _lower_3x3(channels: Sequence[Channel], constants: MatrixConstants, window: 
         pad_top=window.padding.top,
         stride_w=stride,
         pad_left=window.padding.left,
-        rows_per_call=MAX_OUT_ROWS if stride == 1 else 1,
+        rows_per_call=MOST_ROWS if stride == 1 else 1,
         scratch_bytes=_strip_bytes_stride_1 if stride == 1 else _strip_bytes_stride_2,
         few_rows_scratch=_shallow_strip_bytes if stride == 1 else None,
         grouped_columns=STRIP_COLUMNS,

@@ -24,8 +24,8 @@ LARGEST_PLANES = 1920
 """Bytes of scratch that a call of those kernels may take, about what the matrix kernel takes in networks with
 such windows."""
 
-MAX_OUT_ROWS = 8
-"""MCU_MAX_OUT_ROWS of ``mcusim_runtime.h``: the most output rows of one kernel call."""
+MOST_ROWS = 8
+"""Output rows of a call where nothing asks for more."""
 
 
 @dataclass(frozen=True)
@@ -111,33 +111,40 @@ def lower_planes(
 ) -> LoweredOp:
     """``extent``: rows and columns of the output."""
     size, stride = window.kernel_h, window.stride_h
-    tile = _choose_tile(size, stride, in_height, extent)
     words = [word for channel in channels for word in pack_any(channel, 1)]
-    return LoweredOp(
-        kernel=kernel_name(channels, size, stride),
-        header=HEADER,
-        params_type="mcu_depthwise_planes_params",
-        params=(
-            f"{{.base = {parameters(channels, constants)}, .size = {size}, "
-            f".stride = {stride}, .columns = {tile.columns}}}"
-        ),
-        constants=(Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t"),),
-        kernel_h=size,
-        stride_h=stride,
-        pad_top=window.padding.top,
-        stride_w=stride,
-        pad_left=window.padding.left,
-        rows_per_call=tile.rows,
-        scratch_bytes=tile.scratch_bytes,
-        few_rows_scratch=replace(tile, rows=min(tile.rows, 2)).scratch_bytes,
-        grouped_columns=tile.columns,
+    stream = Constant("stream", to_words(np.array(words, np.int64)), 4, "int32_t")
+
+    def lower(tile: Tile) -> LoweredOp:
+        return LoweredOp(
+            kernel=kernel_name(channels, size, stride),
+            header=HEADER,
+            params_type="mcu_depthwise_planes_params",
+            params=(
+                f"{{.base = {parameters(channels, constants)}, .size = {size}, "
+                f".stride = {stride}, .columns = {tile.columns}}}"
+            ),
+            constants=(stream,),
+            kernel_h=size,
+            stride_h=stride,
+            pad_top=window.padding.top,
+            stride_w=stride,
+            pad_left=window.padding.left,
+            rows_per_call=tile.rows,
+            scratch_bytes=tile.scratch_bytes,
+            few_rows_scratch=replace(tile, rows=min(tile.rows, 2)).scratch_bytes,
+            grouped_columns=tile.columns,
+        )
+
+    tile = _choose_tile(size, stride, in_height, extent)
+    return replace(
+        lower(tile), whole_rows=lambda rows: lower(replace(tile, rows=rows, columns=max(extent[1], BLOCK)))
     )
 
 
 def _choose_tile(size: int, stride: int, in_height: int, extent: tuple[int, int]) -> Tile:
     """The tile whose strips cost least, of those whose scratch is small enough."""
     height, width = extent
-    most = min(MAX_OUT_ROWS, height)
+    most = min(MOST_ROWS, height)
     tiles = (
         Tile(size, stride, in_height, rows, columns)
         for rows in range(1, most + 1)

@@ -17,6 +17,9 @@ HEADER = "mcu_kernels.h"
 MAX_ROWS = 32
 """MCU_MAX_ROWS of ``mcusim_runtime.h``: the most input rows that one kernel call takes."""
 
+MAX_CALL_ROWS = 40
+"""MCU_MAX_CALL_ROWS of ``mcusim_runtime.h``: the most rows of one kernel call, input and output together."""
+
 Optimise = Literal["speed", "size"]
 Rounding = Literal["double", "single"]
 
@@ -75,6 +78,8 @@ class LoweredOp:
     ``grouped_columns``: the kernel takes so many columns of the output at a time, from left to right, and of
     them some channels: it reads all that it needs of these before it writes their outputs, to the same
     channels of a pixel, in calls of one or two rows; 0 if it does not keep to that.
+    ``whole_rows``: the same operator in calls of so many rows, each with all columns at once, of which it
+    reads those of some channels before it writes any output of these.
     ``whole_tensors``: the kernel is called once, without ``mcu_op``, with the addresses of all activations
     that the operator reads and of all its outputs, as if each were one row of pixels; the geometry means
     nothing. ``further_inputs``: names of constants whose addresses follow those of the activations.
@@ -97,12 +102,21 @@ class LoweredOp:
     merge_rows: bool = False
     pixels_at_once: int = 0
     grouped_columns: int = 0
+    whole_rows: Callable[[int], LoweredOp] | None = None
     whole_tensors: bool = False
     further_inputs: tuple[str, ...] = ()
 
     def scratch_in_stream(self, in_width: int, out_width: int) -> int:
         """The scratch of a call of one or two rows, as those of streams are."""
         return (self.few_rows_scratch or self.scratch_bytes)(in_width, out_width)
+
+    def all_rows(self, height: int) -> LoweredOp | None:
+        """The same operator as one call that makes ``height`` rows, all of the output; None if there is no
+        such kernel or a call cannot take so many."""
+        window = (height - 1) * self.stride_h + self.kernel_h
+        if self.whole_rows is None or window > MAX_ROWS or window + height > MAX_CALL_ROWS:
+            return None
+        return self.whole_rows(height)
 
     def initialiser(self, symbols: Mapping[str, str]) -> str:
         """The C initialiser with every constant's name replaced by its C symbol.
