@@ -63,7 +63,8 @@ class McuOp(ctypes.Structure):
 class McuView(ctypes.Structure):
     _fields_ = [
         ("base", ctypes.c_void_p),
-        ("pitch", ctypes.c_int32),
+        ("pitch", ctypes.c_int32, 24),
+        ("shift", ctypes.c_uint32, 8),
         *[(name, ctypes.c_int16) for name in ("y0", "height", "x0", "width", "channels", "capacity")],
     ]
 
@@ -136,7 +137,7 @@ def as_image(tensor: Int8Array) -> Int8Array:
 
 def view_of(image: Int8Array) -> McuView:
     height, width, channels = image.shape
-    return McuView(image.ctypes.data, width * channels, 0, height, 0, width, channels, height)
+    return McuView(image.ctypes.data, width * channels, 0, 0, height, 0, width, channels, height)
 
 
 def run_lowered(

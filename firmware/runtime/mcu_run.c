@@ -5,7 +5,7 @@
 
 /* The row's first column in the view's memory; NULL for a row outside it. */
 static int8_t *view_row(const mcu_view *view, int32_t row) {
-    int32_t place = row - view->y0;
+    int32_t place = row * (1 << view->shift) - view->y0;
     if (place < 0 || place >= view->height) {
         return NULL;
     }

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 static int32_t rows_of(const mcu_stream_tensor *tensor) {
-    return tensor->view.height + tensor->view.y0;
+    return (tensor->view.height + tensor->view.y0) >> tensor->view.shift;
 }
 
 void mcu_run_rows(const mcu_stream_step *step, int32_t first, int32_t end, int32_t band, void *scratch) {

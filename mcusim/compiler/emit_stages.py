@@ -161,7 +161,8 @@ def _in_band(program: Program, stage: StreamStage, tensor: int, band: int) -> st
     last, size = program.graph.operators[stage.last], spatial.extent(program.graph.tensors[tensor])
     columns = stage.geometry.columns[tensor][band]
     height = turns(program.graph, last) if tensor == last.outputs[0] else size.height
-    x0, width, pitch, capacity, y0, ahead = 0, size.width, size.width * size.channels, size.height, 0, 0
+    x0, width, pitch, capacity, ahead = 0, size.width, size.width * size.channels, size.height, 0
+    y0 = shift = 0
     if tensor in stage.rings:
         holder, shared = stage.holder(tensor), stage.shared.get(tensor)
         capacity = stage.rings[holder]
@@ -169,11 +170,11 @@ def _in_band(program: Program, stage: StreamStage, tensor: int, band: int) -> st
         x0, width = columns.first, columns.size
         room = stage.geometry.columns[holder][band].size + stage.spare(holder)
         pitch = room * spatial.extent(program.graph.tensors[holder]).channels
-        y0 = shared.lag - capacity if shared else 0
+        y0, shift = (shared.lag - capacity, shared.shift) if shared else (0, 0)
         ahead = 0 if shared else stage.spare(tensor) * size.channels
     return (
-        f"{{{{.base = {_address(program, tensor)} + {ahead}, .pitch = {pitch}, .y0 = {y0}, "
-        f".height = {height - y0}, .x0 = {x0}, .width = {width}, .channels = {size.channels}, "
+        f"{{{{.base = {_address(program, tensor)} + {ahead}, .pitch = {pitch}, .shift = {shift}, .y0 = {y0}, "
+        f".height = {(height << shift) - y0}, .x0 = {x0}, .width = {width}, .channels = {size.channels}, "
         f".capacity = {capacity}}}, {{{columns.first}, {columns.end}}}}}"
     )
 

@@ -1,9 +1,9 @@
 """Operators of streams that write over rows of their input: several rings in the bytes of one.
 
-Output row y of a depthwise convolution with p rows of padding above it is written where input row y - p lay,
-which no later row needs; a 1x1 convolution, a sum or a product writes over the very row that it is made of.
-That is so if nothing else reads the input, and if the output is used up before the ring comes to its rows
-again, which is played call by call.
+Output row y of a depthwise convolution of stride s with p rows of padding above it is written where input row
+s y - p lay, which no later row needs; a 1x1 convolution, a sum or a product writes over the very row that it
+is made of, a mean of every row over that row's first pixel. That is so if nothing else reads the input, and
+if the output is used up before the ring comes to its rows again, which is played call by call.
 """
 
 from __future__ import annotations
@@ -20,19 +20,40 @@ from mcusim.compiler.rows import height, pull, ring_end, ring_rows, row_needs, r
 from mcusim.network.graph import Graph, Operator, OpKind, Padding, Window
 
 
+class Places(NamedTuple):
+    """Where rows lie in a ring: row y where row (y << ``shift``) - ``lag`` of the ring's own tensor does."""
+
+    shift: int
+    lag: int
+
+    def of(self, row: int, capacity: int) -> int:
+        """The row's place, of ``capacity``."""
+        return ((row << self.shift) - self.lag) % capacity
+
+
+OWN = Places(0, 0)
+"""Of the tensor to which the ring belongs."""
+
+
 @dataclass(frozen=True)
 class SharedRing:
     """A ring in the bytes of that of tensor ``source``, whose capacity it has.
 
-    Row y lies where row y - ``lag`` of ``source`` does. Rows of ``source`` have room for ``spare`` columns
-    before them, with which this ring's rows begin: what is written stays behind what is still to be read.
-    ``whole_rows``: none is needed, since a call reads all columns of some channels before it writes them.
+    Row y lies where row (y << ``shift``) - ``lag`` of ``source`` does. Rows of ``source`` have room for
+    ``spare`` columns before them, with which this ring's rows begin: what is written stays behind what is
+    still to be read. ``whole_rows``: none is needed, since a call reads all columns of some channels before
+    it writes them.
     """
 
     source: int
     lag: int
     spare: int
     whole_rows: bool = False
+    shift: int = 0
+
+    @property
+    def places(self) -> Places:
+        return Places(self.shift, self.lag)
 
 
 def shared_rings(
@@ -51,8 +72,11 @@ def shared_rings(
         if kernel is None:
             continue
         ring = _over_window(graph, span[0], position, chunk, geometry, kernel)
-        for source in pixel_sources(graph, op) if ring is None and _reads_pixels_first(op, kernel) else ():
-            ring = ring or _over_pixels(graph, span[0], (source, op.outputs[0]), chunk, geometry, found)
+        if ring is not None and ring.source in found:
+            # Only what has bytes of its own holds others.
+            ring = None
+        for source in pixel_sources(graph, op) if ring is None and _reads_first(graph, op, kernel) else ():
+            ring = ring or _over_pixels(graph, span[0], (source, op), chunk, geometry, found)
         if ring is not None:
             found[op.outputs[0]] = ring
     return found
@@ -67,8 +91,10 @@ def _over_window(
         return None
     given, made = (geometry.columns[t] for t in (under.tensor, graph.operators[position].outputs[0]))
     widest = max(columns.size for columns in made)
-    lag, left = _padding_before(graph, position)
-    spare = left if widest > kernel.grouped_columns else 0
+    window = spatial.window_of(graph.operators[position])
+    # Where the next strip begins to read, that many columns are behind those that are written.
+    behind = (window.stride_w - 1) * kernel.grouped_columns
+    spare = max(0, window.padding.left - behind) if widest > kernel.grouped_columns else 0
     channels = spatial.extent(graph.tensors[under.tensor]).channels
     costs = {spare: spare * under.rows * channels}
     if spare > 0 and kernel.whole_rows is not None:
@@ -78,35 +104,46 @@ def _over_window(
     least = min(costs, key=lambda columns: costs[columns])
     fits = all(b.size <= a.size + least for a, b in zip(given, made, strict=True))
     saves = costs[least] < widest * under.own_rows * channels
-    return SharedRing(under.tensor, lag, least, whole_rows=least < spare) if fits and saves else None
+    if not fits or not saves:
+        return None
+    shift, lag = under.places
+    return SharedRing(under.tensor, lag, least, whole_rows=least < spare, shift=shift)
 
 
 def _over_pixels(
     graph: Graph,
     start: int,
-    pair: tuple[int, int],
+    pair: tuple[int, Operator],
     chunk: int,
     geometry: PatchGeometry,
     found: Mapping[int, SharedRing],
 ) -> SharedRing | None:
-    """The ring of the second tensor of ``pair`` over the pixels of the first, of which it is made, which may
-    lie in another ring itself."""
-    source, target = pair
+    """The ring of what the operator of ``pair`` makes over the pixels of the tensor, of which it is made and
+    which may lie in another ring itself."""
+    source, op = pair
+    target = op.outputs[0]
     ring = found.get(source, SharedRing(source, 0, 0))
-    if _maker(graph, ring.source) < start or geometry.columns[source] != geometry.columns[target]:
+    same = geometry.columns[source] == geometry.columns[target]
+    if _maker(graph, ring.source) < start or not (same or spatial.averages_columns(graph, op)):
         return None
-    lags = {tensor: other.lag for tensor, other in found.items() if other.source == ring.source}
-    members = ((ring.source, 0), *lags.items(), (target, ring.lag))
+    others = {tensor: other.places for tensor, other in found.items() if other.source == ring.source}
+    members = ((ring.source, OWN), *others.items(), (target, ring.places))
     return ring if _play_together(graph, members, chunk) else None
 
 
-def _reads_pixels_first(op: Operator, kernel: LoweredOp) -> bool:
-    """Whether the kernel may write over the pixels that it reads."""
+def _reads_first(graph: Graph, op: Operator, kernel: LoweredOp) -> bool:
+    """Whether the kernel may write over the pixels that it reads; that of a mean reads a row of some channels
+    before it writes these."""
+    if spatial.averages_columns(graph, op):
+        return True
     return kernel.alias_ok if op.kind in spatial.ELEMENTWISE else kernel.pixels_at_once > 0
 
 
 def pixel_sources(graph: Graph, op: Operator) -> Iterator[int]:
-    """Inputs of as many pixels that nothing else reads, if the operator makes each pixel of theirs alone."""
+    """Inputs that nothing else reads, of as many pixels, if the operator makes each pixel of theirs alone; of
+    a mean of every row its input."""
+    if spatial.averages_columns(graph, op) and len(_readers(graph, op.inputs[0])) == 1:
+        yield op.inputs[0]
     if op.kind is OpKind.CONV_2D and not _is_pixel(spatial.window_of(op)):
         return
     if op.kind is not OpKind.CONV_2D and op.kind not in spatial.ELEMENTWISE:
@@ -120,12 +157,14 @@ def pixel_sources(graph: Graph, op: Operator) -> Iterator[int]:
 
 
 class RowSource(NamedTuple):
-    """The position that makes ``tensor``, and the rows of its ring and of the one that it would save."""
+    """The position that makes ``tensor``, the rows of its ring and of the one that it would save, and where
+    rows would lie."""
 
     tensor: int
     maker: int
     rows: int
     own_rows: int
+    places: Places
 
 
 @functools.lru_cache(maxsize=4096)
@@ -134,7 +173,7 @@ def row_source(graph: Graph, position: int, chunk: int) -> RowSource | None:
     None if there is none."""
     op = graph.operators[position]
     window = spatial.window_of(op)
-    if not spatial.keeps_channels(graph, op) or window.stride_h != 1 or window.dilation_h != 1:
+    if not spatial.keeps_channels(graph, op) or window.stride_h not in (1, 2) or window.dilation_h != 1:
         return None
     source, target = op.inputs[0], op.outputs[0]
     if source in graph.inputs or _readers(graph, source) != [position]:
@@ -143,17 +182,18 @@ def row_source(graph: Graph, position: int, chunk: int) -> RowSource | None:
     rows, own_rows = ring_rows(graph, first, chunk), ring_rows(graph, position, chunk)
     if rows is None or own_rows is None:
         return None
-    members = (source, 0), (target, window.padding.top)
-    return RowSource(source, first, rows, own_rows) if _play_together(graph, members, chunk) else None
+    places = Places(window.stride_h - 1, window.padding.top)
+    members = (source, OWN), (target, places)
+    return RowSource(source, first, rows, own_rows, places) if _play_together(graph, members, chunk) else None
 
 
 @functools.lru_cache(maxsize=4096)
-def _play_together(graph: Graph, members: tuple[tuple[int, int], ...], chunk: int) -> bool:
+def _play_together(graph: Graph, members: tuple[tuple[int, Places], ...], chunk: int) -> bool:
     """Whether whatever is read of tensors in the ring of the first of ``members`` is still there, in a stream
-    that makes them all. Members come with the rows by which they lag behind the first; what reads the others
-    must do without rows of padding, for which there is no place in the ring."""
-    lags = dict(members)
-    makers = [_maker(graph, tensor) for tensor in lags]
+    that makes them all. What reads the others must do without rows of padding, for which there is no place in
+    the ring."""
+    places = dict(members)
+    makers = [_maker(graph, tensor) for tensor in places]
     ends = [ring_end(graph, maker) for maker in makers]
     capacity = ring_rows(graph, makers[0], chunk)
     readers = (graph.operators[reader] for tensor, _ in members[1:] for reader in _readers(graph, tensor))
@@ -164,11 +204,12 @@ def _play_together(graph: Graph, members: tuple[tuple[int, int], ...], chunk: in
     for call in pull(graph, graph.operators[makers[0] : last + 1], chunk):
         caller = graph.operators[makers[0] + call.step]
         for tensor, row in _rows_read(graph, caller, call.first, call.end):
-            if tensor in lags and held.get((row - lags[tensor]) % capacity) != (tensor, row):
+            if tensor in places and held.get(places[tensor].of(row, capacity)) != (tensor, row):
                 return False
         made = caller.outputs[0]
-        if made in lags:
-            held.update({(row - lags[made]) % capacity: (made, row) for row in range(call.first, call.end)})
+        if made in places:
+            written = range(call.first, call.end)
+            held.update({places[made].of(row, capacity): (made, row) for row in written})
     return True
 
 
@@ -182,12 +223,6 @@ def _rows_read(graph: Graph, op: Operator, first: int, end: int) -> Iterator[tup
         needs = row_needs(graph, op, tensor)
         rows = range(int(needs.still[first]), min(int(needs.until[end]), height(graph, tensor)))
         yield from ((tensor, row) for row in rows)
-
-
-def _padding_before(graph: Graph, position: int) -> tuple[int, int]:
-    """Rows above and columns to the left."""
-    padding = spatial.window_of(graph.operators[position]).padding
-    return padding.top, padding.left
 
 
 def _is_pixel(window: Window) -> bool:

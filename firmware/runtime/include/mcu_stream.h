@@ -10,8 +10,8 @@
 #include "mcu_patch.h"
 
 /* A tensor of a stream in one band, `columns` of it. The view is of a ring of as many rows as are needed at a
- * time, or of the whole tensor. Its y0 is at most 0, so that the tensor has y0 + height rows: which row lies
- * first in a ring does not matter. */
+ * time, or of the whole tensor. Its y0 is at most 0, so that the tensor has (y0 + height) >> shift rows:
+ * which row lies first in a ring does not matter. */
 typedef struct mcu_stream_tensor {
     mcu_view view;
     mcu_span columns;

@@ -56,10 +56,13 @@ typedef struct mcu_op {
 
 /* Part of a tensor in memory: rows [y0, y0 + height) and columns [x0, x0 + width) of it are meaningful.
  * Row y lives at base + ((y - y0) mod capacity) * pitch, which is in bytes. Rows and columns outside are
- * padding, so a view must hold everything that a consumer may read inside the tensor. */
+ * padding, so a view must hold everything that a consumer may read inside the tensor.
+ * Rows may lie 1 << shift places apart, in the ring of another tensor of as many times the rows: then y0 and
+ * height are places, and row y is at place (y << shift) - y0. */
 typedef struct mcu_view {
     int8_t *base;
-    int32_t pitch;
+    int pitch : 24;
+    unsigned shift : 8;
     int16_t y0;
     int16_t height;
     int16_t x0;

@@ -1,4 +1,4 @@
-"""Depthwise convolutions whose calls read all columns first, so that outputs may lie on what they read."""
+"""Outputs that lie on what the same call reads: depthwise convolutions, and means of every row."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from operator_networks import RandomNetwork
 
 from mcusim import chips
 from mcusim.compiler.build import build
+from mcusim.compiler.in_place import SharedRing
 from mcusim.compiler.program import make_program
 from mcusim.compiler.schedule import Schedule, Stage
 from mcusim.compiler.stages import StreamStage
 from mcusim.network import executor
+from mcusim.network.geometry import window_output
 from mcusim.network.graph import Attributes, Graph, OpKind, Padding, Window
 from mcusim.simulate import simulate
 
@@ -28,11 +30,12 @@ def pointwise(net: RandomNetwork, x: int, outputs: int) -> int:
     return net.weighted(OpKind.CONV_2D, x, (outputs, 1, 1, channels), shape, 0, attributes)
 
 
-def depthwise(net: RandomNetwork, x: int, size: int) -> int:
-    pad = size // 2
-    attributes = Attributes(window=Window(size, size, 1, 1, Padding(pad, pad, pad, pad)))
-    weights = (1, size, size, net.shape(x)[3])
-    return net.weighted(OpKind.DEPTHWISE_CONV_2D, x, weights, net.shape(x), 3, attributes)
+def depthwise(net: RandomNetwork, x: int, size: int, stride: int = 1) -> int:
+    pad, (_, height, width, channels) = size // 2, net.shape(x)
+    window = Window(size, size, stride, stride, Padding(pad, pad, pad, pad))
+    shape = (1, *window_output(height, width, window), channels)
+    attributes = Attributes(window=window)
+    return net.weighted(OpKind.DEPTHWISE_CONV_2D, x, (1, size, size, channels), shape, 3, attributes)
 
 
 def run_in_planned_arena(graph: Graph, schedule: Schedule, folder: Path) -> None:
@@ -94,4 +97,46 @@ def test_a_stream_takes_whole_rows_where_columns_cost_more(
     assert stage.shared[made].whole_rows == spared
     assert stage.spare(expanded) == (0 if spared else 2)
     assert program.lowered[1].grouped_columns >= 28 or not spared
+    run_in_planned_arena(graph, schedule, tmp_path)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+@pytest.mark.parametrize(("size", "extent"), [(3, (13, 60)), (3, (12, 9)), (5, (11, 28)), (7, (15, 14))])
+def test_rows_of_stride_2_lie_on_every_other_row(
+    size: int, extent: tuple[int, int], chunk: int, tmp_path: Path
+) -> None:
+    """In the ring of what is expanded, whose rows are an odd number, also in two bands."""
+    net = RandomNetwork(random.Random(size))
+    first = net.activation((1, *extent, 8))
+    expanded = pointwise(net, first, 24)
+    made = depthwise(net, expanded, size, 2)
+    pointwise(net, made, 12)
+    graph = net.graph(first)
+    for bands in (1, 2):
+        stages = (Stage(first=0, last=2, mode="bands", bands=bands, chunk=chunk),)
+        if bands == 1:
+            stages = (Stage(first=0, last=2, mode="stream", chunk=chunk),)
+        schedule = Schedule(name="stream", input_in="flash", stages=stages)
+        stage = make_program(graph, schedule).ranges.stages[0]
+        assert isinstance(stage, StreamStage)
+        assert stage.shared[made] == SharedRing(expanded, size // 2, 0, shift=1)
+        assert stage.rings[expanded] % 2 == 1
+        run_in_planned_arena(graph, schedule, tmp_path)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_mean_of_a_row_lies_on_its_first_pixel(stride: int, tmp_path: Path) -> None:
+    net = RandomNetwork(random.Random(stride))
+    first = net.activation((1, 11, 13, 8))
+    expanded = pointwise(net, first, 28)
+    made = depthwise(net, expanded, 5, stride)
+    _, height, _, channels = net.shape(made)
+    means = net.keep(OpKind.MEAN, made, (1, height, 1, channels), Attributes(axes=(2,)))
+    net.keep(OpKind.MEAN, means, (1, 1, 1, channels), Attributes(axes=(1,)))
+    graph = net.graph(first)
+    schedule = Schedule(name="stream", input_in="flash", stages=(Stage(first=0, last=3, mode="stream"),))
+    stage = make_program(graph, schedule).ranges.stages[0]
+    assert isinstance(stage, StreamStage)
+    assert stage.shared[means] == SharedRing(expanded, 2, 0, shift=stride - 1)
+    assert stage.rings[means] == 1
     run_in_planned_arena(graph, schedule, tmp_path)
