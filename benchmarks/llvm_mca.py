@@ -32,7 +32,7 @@ from mcusim.timing.model import TimingModel
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "timing"))
 from assembler import ORIGIN, assemble
-from micro_benchmarks import DOCUMENTED, MODEL, PUBLISHED
+from micro_benchmarks import DOCUMENTED, FLOATING, MODEL, PUBLISHED
 
 CHIP = "stm32f412zg"
 KERNELS = "mcu_"
@@ -43,7 +43,7 @@ COPIES = 21
 def straight_snippets(folder: Path) -> list[Snippet]:
     """The micro-benchmarks without branches inside, each in the middle of many copies of itself."""
     bodies = {}
-    for benchmark in (*PUBLISHED, *DOCUMENTED, *MODEL):
+    for benchmark in (*PUBLISHED, *DOCUMENTED, *FLOATING, *MODEL):
         *body, last = benchmark.code.format(start="start").splitlines()
         text = "\n".join(body)
         if last.startswith("b.n 9f") and body and "9f" not in text and "start" not in text:

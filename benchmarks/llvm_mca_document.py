@@ -44,6 +44,7 @@ EXPLANATIONS = {
     "19": Explanation(
         "floating point", "rule 19: loads and stores take two cycles, results and long operations wait"
     ),
+    "21": Explanation("system register", "rule 21: reading one takes two cycles"),
     FETCH: Explanation(
         "fetch",
         "the fetch unit holds three words: 32-bit instructions in a row outrun it; llvm-mca fetches nothing",

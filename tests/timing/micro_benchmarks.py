@@ -128,6 +128,36 @@ DOCUMENTED: Sequence[MicroBenchmark] = tuple(
         ("product used", _lines("mul r0,r1,r2", "add.w r0,r0,r1", END), 4),
         ("floating-point register moved and used", _lines("vmov r0,s0", "add.w r0,r0,r1", END), 4),
         ("load and store of pairs", _lines("ldrd r0,r1,[r2]", "strd r0,r1,[r3]", END), 8),
+        ("loaded value used", _lines("ldr r0,[r1]", "adds r0,r0,#1", END), 5),
+        ("long load of PC", _lines("str r0,[r1]", "ldr.w pc,[sp]"), 7),
+        ("PC written", "mov pc,lr", 3),
+        ("two registers moved", _lines("vmov r4,r5,s0,s1", "adds r6,r6,#1", END), 5),
+        ("special register read", _lines("mrs r0,apsr", END), 4),
+        ("barrier", _lines("dsb", END), 3),
+    )
+)
+
+# The floating-point unit works beside the integer pipeline; its next instruction waits until it is free.
+FLOATING: Sequence[MicroBenchmark] = tuple(
+    MicroBenchmark(name, code, cycles, "documented")
+    for name, code, cycles in (
+        ("two sums", _lines("vadd.f32 s0,s1,s2", "vmul.f32 s3,s4,s5", END), 4),
+        ("sum used", _lines("vadd.f32 s0,s1,s2", "vmul.f32 s3,s0,s4", END), 5),
+        ("sum used one later", _lines("vadd.f32 s0,s1,s2", "adds r4,r4,#1", "vmul.f32 s3,s0,s4", END), 5),
+        ("sum of products beside arithmetic", _lines("vmla.f32 s0,s1,s2", (2, _ADD), END), 5),
+        ("two sums of products", _lines("vfma.f32 s0,s1,s2", "vfma.f32 s3,s4,s5", END), 6),
+        ("sum of products used", _lines((2, "vfma.f32 s0,s1,s2"), END), 7),
+        ("quotient beside arithmetic", _lines("vdiv.f32 s0,s1,s2", (4, _ADD), END), 7),
+        ("quotient, then a sum", _lines("vdiv.f32 s0,s1,s2", "vadd.f32 s3,s4,s5", END), 17),
+        ("quotient used", _lines("vdiv.f32 s0,s1,s2", "vadd.f32 s3,s0,s5", END), 18),
+        ("square root, then a store", _lines("vsqrt.f32 s0,s1", "vstr s2,[r1]", END), 17),
+        ("floating-point load", _lines("vldr s0,[r1]", _ADD, END), 5),
+        ("loaded floating-point value used", _lines("vldr s0,[r1]", "vadd.f32 s1,s0,s2", END), 5),
+        ("load of a double word", _lines("vldr d0,[r1]", _ADD, END), 6),
+        ("floating-point store", _lines("vstr s0,[r1]", _ADD, END), 4),
+        ("store of a double word", _lines("vstr d0,[r1]", _ADD, END), 6),
+        ("load of four", _lines("vldm r1,{{s0-s3}}", _ADD, END), 8),
+        ("store of four", _lines("vstm r1,{{s0-s3}}", _ADD, END), 8),
     )
 )
 
@@ -202,6 +232,13 @@ OPERANDS: Sequence[MicroBenchmark] = tuple(
             0,
         ),
         (
+            "table branch to the next",
+            _lines("movs r2,#0", "movs r3,#0", "strb r2,[r1]", "tbb [r1,r3]", END),
+            9,
+            "documented",
+            0,
+        ),
+        (
             "floating-point division skipped",
             _lines("cmp r0,#1", "it ne", "vdivne.f32 s0,s1,s2", "vmov r4,s3", END),
             5,
@@ -249,4 +286,11 @@ MODEL: Sequence[MicroBenchmark] = tuple(
     )
 )
 
-MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (*PUBLISHED, *DOCUMENTED, *OPERANDS, *IN_SRAM, *MODEL)
+MICRO_BENCHMARKS: Sequence[MicroBenchmark] = (
+    *PUBLISHED,
+    *DOCUMENTED,
+    *FLOATING,
+    *OPERANDS,
+    *IN_SRAM,
+    *MODEL,
+)

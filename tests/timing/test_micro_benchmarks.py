@@ -17,10 +17,19 @@ from mcusim.core import library
 from mcusim.core.interface import CodeRegion, CoreSpec, FunctionRange, Stop, TrackedBank, Watch
 from mcusim.timing.model import TimingModel
 from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS
+from mcusim.timing.rules import RULES, Bound, Parameter, Rule
 
 ROWS = [pytest.param(i, b, id=b.name) for i, b in enumerate(MICRO_BENCHMARKS)]
 SRAM_CODE = 0x20010000
 RAM, RAM_SIZE, CODE_SIZE, STACK = 0x20000000, 0x2000, 0x10000, 0x20001000
+ELSEWHERE = {
+    Parameter.UNALIGNED: "test_unaligned_data.py",
+    Parameter.DIVIDE: "test_division_of_unknown_operands",
+    Parameter.EXCEPTION_ENTRY: "integration/test_exceptions.py",
+    Parameter.EXCEPTION_RETURN: "integration/test_exceptions.py",
+    Parameter.TAIL_CHAIN: "integration/test_exceptions.py",
+}
+"""Rules that are charged beside the runs, and where their cycles are tested."""
 
 
 def _placed(snippet: Snippet, benchmark: MicroBenchmark) -> Snippet:
@@ -28,6 +37,10 @@ def _placed(snippet: Snippet, benchmark: MicroBenchmark) -> Snippet:
     moved = _origin(benchmark) - ORIGIN
     places = {name: getattr(snippet, name) + moved for name in ("entry", "start", "end", "target")}
     return dataclasses.replace(snippet, **places)
+
+
+def _all_placed(snippets: list[Snippet]) -> list[tuple[Snippet, MicroBenchmark]]:
+    return [(_placed(s, b), b) for s, b in zip(snippets, MICRO_BENCHMARKS, strict=True)]
 
 
 def _origin(benchmark: MicroBenchmark) -> int:
@@ -110,6 +123,29 @@ def test_executed(
     entering = TimingModel().cost(code[snippet.entry - origin :][:2], snippet.entry).cycles
     assert watcher.counts().cycles - entering == benchmark.expected
     watcher.close()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.number}-{rule.parameter.name}")
+def test_every_rule_decides_a_micro_benchmark(rule: Rule, assembled: tuple[bytes, list[Snippet]]) -> None:
+    """With a cycle more in it, some row fails, or one with a cycle less: of a most, more is never reached."""
+    failing = sum(_failing(rule.parameter, change, assembled[1]) for change in (1, -1))
+    assert (failing > 0) != (rule.parameter in ELSEWHERE)
+
+
+def _failing(parameter: Parameter, change: int, snippets: list[Snippet]) -> int:
+    """Micro-benchmarks that the model no longer meets when a rule costs ``change`` cycles more."""
+    model = TimingModel()
+    model.parameters[parameter] += change
+    found = [model.cost(s.code, s.start, outcome=b.outcome).cycles for s, b in _all_placed(snippets)]
+    return sum(cycles != b.expected for cycles, b in zip(found, MICRO_BENCHMARKS, strict=True))
+
+
+def test_division_of_unknown_operands(assembled: tuple[bytes, list[Snippet]]) -> None:
+    """Without the memory measurement: the constant of rule 17, anything the manual allows at its ends."""
+    (snippet,) = (s for s, b in _all_placed(assembled[1]) if b.name == "division by zero")
+    cycles = [TimingModel(bound=bound).cost(snippet.code, snippet.start).cycles for bound in Bound]
+    assert [found - cycles[0] for found in cycles] == [0, 7 - 2, 12 - 2]
+    assert cycles[0] == 5
 
 
 def test_known_misses_are_few_and_small() -> None:
