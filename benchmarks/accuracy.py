@@ -132,7 +132,8 @@ def _lines(table: Table, figures: Mapping[str, Figures]) -> list[str]:
     if lines:
         summaries = [summarise(list(error.values())) for error in signed]
         for label in ("mean", "rms", "p95", "worst"):
-            values = "".join(f"{getattr(summary, label):>+26.2%}" for summary in summaries)
+            sign = "+" if label == "mean" else ""  # the others are absolute
+            values = "".join(f"{getattr(summary, label):>{sign}26.2%}" for summary in summaries)
             lines.append(f"{label:<50}{values}")
     return lines
 
