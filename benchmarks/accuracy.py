@@ -21,7 +21,7 @@ import accuracy_document
 import accuracy_images
 import msgspec
 from accuracy_flat import flat_cycles
-from accuracy_models import CANDIDATES
+from accuracy_models import MODELS
 from accuracy_table import COLUMNS, Figures, Record, Row, Table, errors, load_table, rows_of, summarise
 
 from mcusim import image as images
@@ -72,14 +72,14 @@ def _inside(elf: Path, row: Row, result: SimulationResult) -> Figures:
     _check_size(elf, image.function_at(starts[0]), row)
     calls = costs[starts[0]].calls
     flat = 0
-    others = {} if row.clock else dict.fromkeys(CANDIDATES, 0)
+    others = {} if row.clock else dict.fromkeys(MODELS, 0)
     for run in result.profile.counts.runs:
         function = image.function_at(run.start)
         if function is not None and function.start in starts:
             code, taken = _code(image, run.start, run.end - run.start), run.next != 0
             flat += run.count * sum(flat_cycles(code, run.start, taken).values())
             for name in others:
-                cost = CANDIDATES[name].cost(code, run.start, taken, run.outcome)
+                cost = MODELS[name].cost(code, run.start, taken, run.outcome)
                 others[name] += run.count * cost.cycles
     model = sum(cost.cycles_self for cost in costs.values()) / calls
     by_address = 0.0 if row.clock else model - others[DEFAULT_MODEL] / calls  # data that are not aligned

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from accuracy_flat import TRM_REFILL
-from accuracy_models import CANDIDATES, cross_validate, rms_by_source
+from accuracy_models import CANDIDATES, cross_validate, in_range, rms_by_source
 from accuracy_table import (
     COLUMNS,
     Record,
@@ -44,6 +44,12 @@ Beside the error of the model stand those of two simple rules: one cycle for eve
 table of the manual, added up, with {refill} cycles for a refill of the pipeline. Where the publication
 counted around the call, so does the image, with the simulated cycle counter; what that adds is in all
 columns.
+"""
+
+_RANGE = """
+The range that reports print as ± n % is that of rules on which sources disagree; it says nothing of the
+rest of the error. In these rows it is at most {width:.1%} wide, and holds {inside} of the {rows} published
+counts; the others lie up to {beyond:.1%} outside.
 """
 
 _NOTES = """
@@ -150,6 +156,7 @@ def document(table: Table, record: Record) -> str:
             _age(record),
             "\n" + _rows(still, record),
             "\n" + _summary(still, record),
+            _range(still, record),
             "\n" + _sources(used.values()),
             _NOTES,
             "\n" + _loops(still.rows, record),
@@ -233,6 +240,11 @@ def _left_out(table: Table, record: Record) -> str:
         for left in cross_validate(table, record.rows)
     ]
     return markdown(("project left out", "its rows", "chosen on the others", "rms there"), lines)
+
+
+def _range(table: Table, record: Record) -> str:
+    found = in_range(table, record.rows)
+    return _RANGE.format(width=found.width, inside=found.inside, rows=found.rows, beyond=found.beyond)
 
 
 def _summary(table: Table, record: Record) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from accuracy_table import Figures, Table, errors_of_model, summarise
 
 from mcusim.timing.model import TimingModel
-from mcusim.timing.pipeline import VARIANTS
-from mcusim.timing.rules import Parameter
+from mcusim.timing.pipeline import DEFAULT_VARIANT, VARIANTS
+from mcusim.timing.rules import Bound, Parameter
 
 NO_VMOV_RULE = "m6, VMOV free"
 
@@ -23,6 +23,14 @@ def _candidates() -> dict[str, TimingModel]:
 
 CANDIDATES: Mapping[str, TimingModel] = _candidates()
 
+LOW, HIGH = "rules at their lower ends", "rules at their upper ends"
+MODELS: Mapping[str, TimingModel] = {
+    **CANDIDATES,
+    LOW: TimingModel(DEFAULT_VARIANT, Bound.LOW),
+    HIGH: TimingModel(DEFAULT_VARIANT, Bound.HIGH),
+}
+"""All that are measured: the candidates, and the ends of the default's range."""
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -32,6 +40,25 @@ class LeftOut:
     rows: int
     chosen: str
     rms: float
+
+
+@dataclass(frozen=True)
+class InRange:
+    """``inside`` of ``rows`` published counts lie between the default's ends, the others at most ``beyond``
+    of themselves outside; ``width`` is the widest range, upper end less lower in parts of the count."""
+
+    inside: int
+    rows: int
+    beyond: float
+    width: float
+
+
+def in_range(table: Table, figures: Mapping[str, Figures]) -> InRange:
+    """How the range of the rules compares with what was measured on a chip."""
+    low, high = (errors_of_model(table, figures, end) for end in (LOW, HIGH))
+    beyond = [max(low[name], -high[name], 0.0) for name in low]
+    width = max(high[name] - low[name] for name in low)
+    return InRange(beyond.count(0.0), len(beyond), max(beyond), width)
 
 
 def rms_by_source(table: Table, figures: Mapping[str, Figures], model: str) -> dict[str, float]:

@@ -63,7 +63,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cycles of one row: the default model's, one for every instruction, and by the manual's flat table.
 
-    ``others`` are those of the models that the default was chosen from, none for a row with wait states.
+    ``others`` are those of the models that the default was chosen from and of the ends of its range, none for
+    a row with wait states.
     """
 
     model: float

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /* The row's first column in the view's memory; NULL for a row outside it. */
-static int8_t *view_row(const mcu_view *view, int32_t row) {
+__attribute__((always_inline)) static inline int8_t *view_row(const mcu_view *view, int32_t row) {
     int32_t place = row * (1 << view->shift) - view->y0;
     if (place < 0 || place >= view->height) {
         return NULL;

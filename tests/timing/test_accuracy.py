@@ -16,7 +16,7 @@ import accuracy_images
 import msgspec
 import pytest
 from accuracy_flat import TRM_REFILL, flat_cycles
-from accuracy_models import CANDIDATES, cross_validate, rms_by_source
+from accuracy_models import CANDIDATES, HIGH, LOW, cross_validate, in_range, rms_by_source
 from accuracy_table import (
     Figures,
     Record,
@@ -216,6 +216,18 @@ def test_cross_validation_leaves_the_project_out() -> None:
     one, two = cross_validate(table, figures)
     assert (one.chosen, one.rows, one.rms) == ("m2", 2, pytest.approx(0.3))
     assert (two.chosen, two.rows, two.rms) == ("m1", 1, pytest.approx(0.3))
+
+
+def test_counts_inside_and_outside_the_range() -> None:
+    ends = {"in": (99.0, 101.0), "below": (104.0, 106.0), "above": (90.0, 98.0)}
+    rows = tuple(Row(name=name, cycles=100, functions=("f",)) for name in ends)
+    figures = {
+        name: Figures(model=low, instructions=1, flat=1, others={LOW: low, HIGH: high})
+        for name, (low, high) in ends.items()
+    }
+    found = in_range(Table(rows=rows), figures)
+    assert (found.inside, found.rows) == (1, 3)
+    assert (found.beyond, found.width) == (pytest.approx(0.04), pytest.approx(0.08))
 
 
 def test_every_row_was_measured() -> None:

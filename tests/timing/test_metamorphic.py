@@ -43,11 +43,13 @@ PADDINGS = ("mov r11,r11\nmov r11,r11", "mov.w r11,r11")
 
 BRANCH = "b.n ."
 BODY = st.lists(st.integers(0, len(INSTRUCTIONS) - 1), min_size=1, max_size=30)
+IN_FLASH = st.sampled_from([0x1000, 0x1002])
 BASES = st.sampled_from([0x1000, 0x1002, 0x20000000, 0x20000002])
 VARIANT = st.sampled_from(sorted(VARIANTS))
 WITHOUT_BLOCKS = st.sampled_from(sorted(name for name in VARIANTS if not VARIANTS[name].blocked))
 """Where the fetch unit is kept from some cycles, other code may meet them by better luck: padding saves a
-cycle in one of some hundred programs."""
+cycle in one of some hundred programs. For the same reason that property is asked of code in flash alone: in
+SRAM data keep fetches from the bus (rule 22)."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_shifting_a_run_by_words_changes_nothing(
 
 
 @settings(max_examples=400, deadline=None)
-@given(BODY, BASES, WITHOUT_BLOCKS, st.integers(0, 30), st.sampled_from(PADDINGS))
+@given(BODY, IN_FLASH, WITHOUT_BLOCKS, st.integers(0, 30), st.sampled_from(PADDINGS))
 def test_padding_that_keeps_every_alignment_saves_no_cycles(
     encoded: dict[str, bytes], body: list[int], base: int, variant: str, place: int, padding: str
 ) -> None:
